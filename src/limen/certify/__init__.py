@@ -1,0 +1,1 @@
+"""Formula against kernels, by rigorous arithmetic: the reference, the sample, the measure."""

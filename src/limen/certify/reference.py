@@ -1,0 +1,260 @@
+"""The rigorous reference: the user's formula, and its derivatives, in ball arithmetic.
+
+It takes the formula as it was written, never its stable form, and computes it with as many bits
+as the answer needs: precision doubles until the ball is narrow enough to measure errors in the
+target format. Where the formula branches, the branch is decided for certain: by balls that do not
+overlap, or exactly, in fractions, where a comparison is between rational expressions. At a kink
+the branch that the formula takes gives the derivative.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from limen.certify.balls import SERIES, UNDEFINED, arb, arb_series, fmpq, working
+from limen.certify.measure import Format, is_tight
+from limen.formula.expression import (
+    MINUS_ONE,
+    ONE,
+    ZERO,
+    Expression,
+    apply,
+    evaluate,
+    rebuild,
+    walk,
+)
+
+__all__ = ["MOST_BITS", "Reference"]
+
+FEWEST_BITS = 64
+MOST_BITS = 8192
+
+# Where a limit at infinity is looked for: far beyond the range of every format, at three
+# unrelated mantissas and, to see growth, at twice the exponent.
+_FAR = 1200
+_PROBES = tuple(arb((k, _FAR)) for k in (3, 5, 11)) + (arb((3, 2 * _FAR)),)
+_SAME_LIMIT = arb((1, -1100))
+
+_SIGN_MEETS = {
+    "less": (-1,),
+    "less_equal": (-1, 0),
+    "greater": (1,),
+    "greater_equal": (0, 1),
+    "equal": (0,),
+    "not_equal": (-1, 1),
+}
+
+
+class Reference:
+    """A formula, ready to be enclosed at one point after another.
+
+    Args:
+        expression: the formula as written.
+        inputs: the names of its inputs, in the order in which `enclose` takes them.
+        parameters: a binary64 value for each parameter.
+        by: the input or parameter by which to derive; the first input when left out.
+        order: how many derivatives are wanted beside the value.
+
+    Example:
+        >>> from limen.formula.parse import parse
+        >>> from limen.certify.measure import FORMATS
+        >>> logistic = Reference(parse("1 / (1 + exp(-x))"), order=1)
+        >>> value, slope = logistic.enclose(-90.0, format_=FORMATS["float32"])
+        >>> float(value) == float(slope) == 8.194012623990515e-40
+        True
+    """
+
+    def __init__(
+        self,
+        expression: Expression,
+        *,
+        inputs: Sequence[str] = ("x",),
+        parameters: Mapping[str, float] | None = None,
+        by: str | None = None,
+        order: int = 0,
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.by = by or self.inputs[0]
+        self.order = order
+        self._parameters = dict(parameters or {})
+        self._nodes = list(walk(_choices_spelled_out(expression)))
+        self._places = {node: place for place, node in enumerate(self._nodes)}
+        self._arguments = [[self._places[a] for a in node.arguments] for node in self._nodes]
+        self._constants: dict[int, list[arb_series | None]] = {}
+
+    def enclose(self, *point: float, format_: Format) -> list[arb]:
+        """Balls that hold the value and its derivatives, narrow enough for a format.
+
+        Args:
+            point: the inputs, exact.
+            format_: the format in which errors will be measured.
+
+        Returns:
+            `order + 1` balls: f, f', f'', ... A ball that is NaN says that nothing is defined
+            there, or that 8,192 bits did not decide. At an infinite input it is the limit as far
+            as the formula's values far beyond the range of float64 show it: evidence, not proof.
+        """
+        if any(math.isnan(x) for x in point):
+            return [arb("nan")] * (self.order + 1)
+        if any(math.isinf(x) for x in point):
+            return self._far_away(point, format_)
+        return self._narrow([arb(x) for x in point], format_)
+
+    def _narrow(self, point: Sequence[arb], format_: Format) -> list[arb]:
+        precision = FEWEST_BITS if format_.precision < 40 else 2 * FEWEST_BITS
+        while True:
+            with working(precision, self.order + 1):
+                series = self._series(point, precision)
+                factorials = [math.factorial(n) for n in range(self.order + 1)]
+                balls = [series[n] * factorials[n] for n in range(self.order + 1)]
+            if precision >= MOST_BITS or all(is_tight(ball, format_) for ball in balls):
+                return balls
+            precision *= 2
+
+    def _series(self, point: Sequence[arb], precision: int) -> arb_series:
+        values: list[arb_series | bool | None] = list(self._constants_at(precision))
+        for name, x in zip(self.inputs, point, strict=True):
+            self._place_leaf(values, "input", name, x)
+        for place, node in enumerate(self._nodes):
+            if values[place] is None:
+                arguments = self._arguments[place]
+                if node.operation in _SIGN_MEETS:
+                    values[place] = self._compare(place, values, point)
+                elif node.operation == "where":
+                    values[place] = _choose(*[values[a] for a in arguments])
+                else:
+                    values[place] = SERIES[node.operation](*[values[a] for a in arguments])
+        return values[-1]
+
+    def _constants_at(self, precision: int) -> list[arb_series | None]:
+        """The leaves that no input changes, as series of the working precision."""
+        found = self._constants.get(precision)
+        if found is None:
+            found = [None] * len(self._nodes)
+            for place, node in enumerate(self._nodes):
+                if node.operation == "constant":
+                    found[place] = arb_series([_ball_of(node.payload)])
+            for name, value in self._parameters.items():
+                self._place_leaf(found, "parameter", name, arb(value))
+            self._constants[precision] = found
+        return found
+
+    def _place_leaf(self, values: list, kind: str, name: str, value: arb) -> None:
+        for place, node in enumerate(self._nodes):
+            if node.operation == kind and node.payload == name:
+                values[place] = arb_series([value, 1] if name == self.by else [value])
+
+    def _compare(self, place: int, values: list, point: Sequence[arb]) -> bool | None:
+        """Whether a comparison holds; None where this precision cannot tell."""
+        a, b = self._arguments[place]
+        difference = values[a][0] - values[b][0]
+        sign: int | None = None
+        if difference.is_zero():
+            sign = 0
+        elif difference > 0:
+            sign = 1
+        elif difference < 0:
+            sign = -1
+        elif difference.is_finite():
+            sign = self._exact_sign(a, b, values, point)
+        return None if sign is None else sign in _SIGN_MEETS[self._nodes[place].operation]
+
+    def _exact_sign(self, a: int, b: int, values: list, point: Sequence[arb]) -> int | None:
+        """The sign of the difference of two rational expressions, in fractions."""
+        exact: list[Fraction | bool | None] = []
+        leaves = dict(zip(self.inputs, map(_fraction_of, point), strict=True))
+        leaves |= {name: Fraction(value) for name, value in self._parameters.items()}
+        for place, node in enumerate(self._nodes[: max(a, b) + 1]):
+            if node.operation == "constant":
+                exact.append(node.payload)
+            elif node.operation in ("input", "parameter"):
+                exact.append(leaves[node.payload])
+            elif node.operation in _SIGN_MEETS:
+                exact.append(values[place])
+            else:
+                exact.append(_rational(node.operation, [exact[i] for i in self._arguments[place]]))
+        left, right = exact[a], exact[b]
+        if left is None or right is None:
+            return None
+        return (left > right) - (left < right)
+
+    def _far_away(self, point: Sequence[float], format_: Format) -> list[arb]:
+        """The limits at infinity, where the values at far points agree or grow."""
+        probes = [
+            self._narrow(
+                [arb(x) if math.isfinite(x) else math.copysign(1.0, x) * far for x in point],
+                format_,
+            )
+            for far in _PROBES
+        ]
+        return [_limit([probe[n] for probe in probes]) for n in range(self.order + 1)]
+
+
+def _limit(values: Sequence[arb]) -> arb:
+    near, *_, further = values
+    if all(abs(value - near) < _SAME_LIMIT for value in values):
+        return near
+    if abs(further) > abs(near) * 3 / 2 and abs(near) > 64:
+        if all(value > 0 for value in values):
+            return arb.pos_inf()
+        if all(value < 0 for value in values):
+            return arb.neg_inf()
+    return arb("nan")
+
+
+def _choose(
+    condition: bool | None, yes: arb_series | None, no: arb_series | None
+) -> arb_series | None:
+    if condition is None:
+        return UNDEFINED
+    return yes if condition else no
+
+
+def _ball_of(number: Fraction) -> arb:
+    return arb(fmpq(number.numerator, number.denominator))
+
+
+def _fraction_of(exact: arb) -> Fraction:
+    mantissa, exponent = exact.man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+def _rational(operation: str, arguments: Sequence[Fraction | bool | None]) -> Fraction | None:
+    """The operation in fractions; None where it leaves them."""
+    match operation, arguments:
+        case "where", (bool(condition), yes, no):
+            return yes if condition else no
+        case "add", (Fraction() as a, Fraction() as b):
+            return a + b
+        case "multiply", (Fraction() as a, Fraction() as b):
+            return a * b
+        case "divide", (Fraction() as a, Fraction() as b) if b:
+            return a / b
+        case "power", (Fraction() as a, Fraction() as b) if b.denominator == 1 and (a or b > 0):
+            return a ** int(b)
+    return None
+
+
+def _choices_spelled_out(expression: Expression) -> Expression:
+    """The formula with every choice as a `where`: which branch a tie takes stands here."""
+
+    def visit(node: Expression, *arguments: Expression) -> Expression:
+        match node.operation, arguments:
+            case "abs", (a,):
+                return apply("where", apply("less", a, ZERO), -a, a)
+            case "sign", (a,):
+                positive = apply("where", apply("less", ZERO, a), ONE, ZERO)
+                return apply("where", apply("less", a, ZERO), MINUS_ONE, positive)
+            case "minimum", (a, b):
+                return apply("where", apply("less", b, a), b, a)
+            case "maximum", (a, b):
+                return apply("where", apply("less", a, b), b, a)
+            case "clip", (a, low, high):
+                above = apply("where", apply("less", high, a), high, a)
+                return apply("where", apply("less", a, low), low, above)
+        return rebuild(node, arguments)
+
+    result: Expression = evaluate(expression, visit)
+    return result

@@ -1,0 +1,135 @@
+"""The operations on numbers of 60 digits (mpmath): for constants, roots and critical values.
+
+mpmath is loaded when the first digit is needed. The context is limen's own, so that nobody's
+`mpmath.mp.dps` is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from limen.formula.expression import Expression, evaluate
+
+__all__ = ["DIGITS", "SAME", "context", "number", "value"]
+
+DIGITS = 60
+"""Decimal digits of the working precision."""
+
+SAME = 1e-40
+"""Two results of 60 digits that differ by less, relative to their size, are taken for equal."""
+
+
+@cache
+def context() -> Any:
+    """The arithmetic context; its `mpf` are the numbers."""
+    from mpmath.ctx_mp import MPContext
+
+    own = MPContext()
+    own.dps = DIGITS
+    return own
+
+
+def number(exact: Fraction | float | int) -> Any:
+    """An exact number as `mpf`."""
+    if isinstance(exact, Fraction):
+        return context().mpf(exact.numerator) / exact.denominator
+    return context().mpf(exact)
+
+
+def value(expression: Expression, x: Any) -> Any:
+    """The value of a formula in one variable at an `mpf`, or at a fraction or float.
+
+    Returns:
+        An `mpf`, infinite or NaN as `limen.formula.real` would have it; a bool for a comparison.
+    """
+    point = x if isinstance(x, context().mpf) else number(x)
+
+    def visit(node: Expression, *arguments: Any) -> Any:
+        if node.operation == "constant":
+            return number(node.payload)
+        if node.operation == "input":
+            return point
+        return _functions()[node.operation](*arguments)
+
+    return evaluate(expression, visit)
+
+
+@cache
+def _functions() -> dict[str, Callable[..., Any]]:
+    mp = context()
+    return {
+        "add": lambda a, b: a + b,
+        "subtract": lambda a, b: a - b,
+        "multiply": lambda a, b: a * b,
+        "divide": _divide,
+        "negate": lambda a: -a,
+        "power": _power,
+        "less": lambda a, b: a < b,
+        "less_equal": lambda a, b: a <= b,
+        "greater": lambda a, b: a > b,
+        "greater_equal": lambda a, b: a >= b,
+        "equal": lambda a, b: a == b,
+        "not_equal": lambda a, b: a != b,
+        "where": lambda a, b, c: b if a else c,
+        "minimum": lambda a, b: b if b < a or b != b else a,
+        "maximum": lambda a, b: b if b > a or b != b else a,
+        "clip": lambda a, b, c: min(max(a, b), c),
+        "abs": abs,
+        "sign": mp.sign,
+        "sqrt": lambda a: mp.sqrt(a) if a >= 0 else mp.nan,
+        "exp": mp.exp,
+        "expm1": mp.expm1,
+        "log": lambda a: mp.log(a) if a >= 0 else mp.nan,
+        "log1p": lambda a: mp.log1p(a) if a > -1 else -mp.inf if a == -1 else mp.nan,
+        "sin": mp.sin,
+        "cos": mp.cos,
+        "sinh": mp.sinh,
+        "cosh": mp.cosh,
+        "tanh": mp.tanh,
+        "sech": mp.sech,
+        "atan": mp.atan,
+        "erf": mp.erf,
+        "erfc": mp.erfc,
+        "sigmoid": _sigmoid,
+        "softplus": lambda a: max(a, 0) + mp.log1p(mp.exp(-abs(a))),
+        "tanhshrink": _tanhshrink,
+        "sin_plus_cos": lambda a: mp.sqrt(2) * mp.sin(a + mp.pi / 4),
+        "pi": lambda: +mp.pi,
+        "e": lambda: +mp.e,
+    }
+
+
+def _divide(a: Any, b: Any) -> Any:
+    if b != 0:
+        return a / b
+    return context().nan if a == 0 or a != a else context().inf * context().sign(a)
+
+
+def _power(a: Any, b: Any) -> Any:
+    mp = context()
+    if a < 0 and not mp.isint(b):
+        return mp.nan
+    if a == 0 and b < 0:
+        return mp.inf
+    return mp.power(a, b)
+
+
+def _sigmoid(a: Any) -> Any:
+    mp = context()
+    if a >= 0:
+        return 1 / (1 + mp.exp(-a))
+    e = mp.exp(a)
+    return e / (1 + e)
+
+
+def _tanhshrink(a: Any) -> Any:
+    """a - tanh(a) with the digits that the difference takes, twice the exponent of a, added."""
+    mp = context()
+    if a == 0 or not mp.isfinite(a):
+        return a
+    lost = max(0, -2 * int(mp.mag(a)))
+    with mp.workprec(mp.prec + min(lost, 4096)):
+        return a - mp.tanh(a)

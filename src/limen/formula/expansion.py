@@ -1,0 +1,268 @@
+"""Expansions at infinity with rigorous remainders.
+
+An `Expansion` describes a function of t for all t >= start:
+
+    f(t) = c_1 S_1(t) + ... + c_n S_n(t) + S_r(t) rho(t),    low <= rho(t) <= high,
+
+where each S is a scale t**a (log t)**l exp(p_1 t**q_1 + p_2 t**q_2 + ...), S_1 outgrows S_2, and
+so on, and S_r is outgrown by all of them. The leading term gives the limit; the bounds on the rest
+say from where on nothing but the leading term decides the sign, so that a search for zeros can
+stop there. Source: Gruntz, On computing limits in a symbolic manipulation system (1996), for the
+scales; the bounds are ordinary interval arithmetic.
+
+Coefficients have 60 digits; two that agree to 40 are taken for equal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cmp_to_key
+from typing import Any, NamedTuple
+
+from limen.formula import digits, interval
+
+__all__ = ["UNIT", "Expansion", "Scale", "TooNearError", "UnsupportedError"]
+
+# More terms than any activation function needs; what is dropped goes into the rest.
+_MOST_TERMS = 6
+# The bounds of the rest are computed in floats and moved outward by this, relatively.
+_PAD = 1e-12
+
+
+class TooNearError(Exception):
+    """The start is too near for the expansion to hold: try a later one."""
+
+
+class UnsupportedError(Exception):
+    """The function is not of this kind, wherever it starts."""
+
+
+class Scale(NamedTuple):
+    """t**power * (log t)**logs * exp(sum of p * t**q), with the q falling and positive."""
+
+    power: Fraction
+    logs: Fraction
+    exponent: tuple[tuple[Fraction, Any], ...]
+
+    def times(self, other: Scale) -> Scale:
+        """The product of two scales."""
+        total = dict(self.exponent)
+        for q, p in other.exponent:
+            total[q] = sum_of(total.get(q, 0), p)
+        exponent = tuple(sorted(((q, p) for q, p in total.items() if p), reverse=True))
+        return Scale(self.power + other.power, self.logs + other.logs, exponent)
+
+    def to(self, n: Fraction) -> Scale:
+        """The scale raised to a rational power."""
+        exponent = tuple((q, p * digits.number(n)) for q, p in self.exponent) if n else ()
+        return Scale(self.power * n, self.logs * n, exponent)
+
+    @property
+    def growth(self) -> int:
+        """1 when it grows without bound, -1 when it vanishes, 0 when it is 1."""
+        leading = self.exponent[0][1] if self.exponent else self.power or self.logs
+        return (leading > 0) - (leading < 0)
+
+    def bound(self, start: float) -> float:
+        """The largest value on t >= start, for a scale that does not grow.
+
+        Raises:
+            TooNearError: when it is not falling from `start` on.
+        """
+        if self.growth == 0:
+            return 1.0
+        if self.growth > 0 or not self._falls_from(start):
+            raise TooNearError
+        log = math.log(start)
+        size = float(self.power) * log + float(self.logs) * math.log(log)
+        size += sum(float(p) * start ** float(q) for q, p in self.exponent)
+        return math.exp(min(size + abs(size) * _PAD, 700.0)) * (1 + _PAD) + 1e-320
+
+    def _falls_from(self, start: float) -> bool:
+        """Whether t d/dt log S = power + logs / log t + sum of p q t**q stays negative.
+
+        Divided by the leading power of t, every other part falls as t grows: it is enough to look
+        at `start`, counting what is positive only.
+        """
+        parts = [(Fraction(0), float(self.power)), (Fraction(0), float(self.logs / Fraction(1)))]
+        parts[1] = (Fraction(0), float(self.logs) / math.log(start))
+        parts += [(q, float(p) * float(q)) for q, p in self.exponent]
+        if self.exponent:
+            (_, leading), others = parts[2], parts[:2] + parts[3:]
+        elif self.power:
+            (_, leading), others = parts[0], parts[1:]
+        else:
+            (_, leading), others = parts[1], ()
+        top = float(self.exponent[0][0]) if self.exponent else 0.0
+        against = sum(c * start ** (float(q) - top) for q, c in others if c > 0)
+        return leading < 0 and against * (1 + _PAD) <= -leading
+
+
+UNIT = Scale(Fraction(0), Fraction(0), ())
+"""The scale of constants."""
+
+
+def sum_of(a: Any, b: Any) -> Any:
+    """a + b, and 0 where the two cancel to the digits that are known."""
+    total = a + b
+    return 0 * total if abs(total) <= digits.SAME * max(abs(a), abs(b)) else total
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What the terms leave: `scale` times a number in [low, high].
+
+    Attributes:
+        oscillates: whether both ends are approached again and again for ever.
+    """
+
+    scale: Scale
+    low: float
+    high: float
+    oscillates: bool = False
+
+
+class Expansion:
+    """The terms and the rest of a function, for all t >= start. See the module."""
+
+    __slots__ = ("rest", "start", "terms")
+
+    def __init__(self, start: float, terms: dict[Scale, Any], rests: Iterable[Rest] = ()) -> None:
+        self.start = start
+        ordered = sorted(terms, key=_BY_GROWTH)
+        kept = {s: terms[s] for s in ordered[:_MOST_TERMS] if terms[s]}
+        rests = [*rests, *(_exact(s, terms[s]) for s in ordered[_MOST_TERMS:] if terms[s])]
+        self.rest: Rest | None = None
+        if rests:
+            top = min((r.scale for r in rests), key=_BY_GROWTH)
+            below = [s for s in kept if s != top and s.times(top.to(Fraction(-1))).growth < 0]
+            rests += [_exact(s, kept.pop(s)) for s in below]
+            self.rest = _together(rests, top, start)
+        self.terms: dict[Scale, Any] = kept
+
+    @classmethod
+    def constant(cls, value: Any, start: float) -> Expansion:
+        """A number."""
+        return cls(start, {UNIT: value})
+
+    def plus(self, other: Expansion) -> Expansion:
+        """The sum."""
+        terms = dict(self.terms)
+        for scale, c in other.terms.items():
+            terms[scale] = sum_of(terms.get(scale, 0), c)
+        return Expansion(self.start, terms, [r for r in (self.rest, other.rest) if r])
+
+    def times(self, other: Expansion) -> Expansion:
+        """The product."""
+        terms: dict[Scale, Any] = {}
+        for a, c in self.terms.items():
+            for b, d in other.terms.items():
+                scale = a.times(b)
+                terms[scale] = sum_of(terms.get(scale, 0), c * d)
+        rests = [_scaled(other.rest, a, c) for a, c in self.terms.items() if other.rest]
+        rests += [_scaled(self.rest, b, d) for b, d in other.terms.items() if self.rest]
+        if self.rest and other.rest:
+            bounds = interval.FUNCTIONS["multiply"](
+                (self.rest.low, self.rest.high), (other.rest.low, other.rest.high)
+            )
+            rests.append(Rest(self.rest.scale.times(other.rest.scale), *bounds))
+        return Expansion(self.start, terms, rests)
+
+    def scaled(self, c: Any, scale: Scale = UNIT) -> Expansion:
+        """The product with c times a scale."""
+        return self.times(Expansion(self.start, {scale: c}))
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether it is 0 for all t."""
+        return not self.terms and self.rest is None
+
+    @property
+    def leading(self) -> tuple[Scale, Any]:
+        """The leading term.
+
+        Raises:
+            UnsupportedError: when there is only a rest, or the rest is as large.
+        """
+        if not self.terms:
+            raise UnsupportedError
+        scale = next(iter(self.terms))
+        if self.rest and self.rest.scale == scale:
+            raise UnsupportedError
+        return scale, self.terms[scale]
+
+    def sign(self) -> int:
+        """The sign that it has for all t >= start; 0 where it is zero everywhere.
+
+        Raises:
+            TooNearError: when the sign may change after the start.
+        """
+        if self.is_zero:
+            return 0
+        low, high = self.relative(*self._largest())
+        if low > 0:
+            return 1
+        if high < 0:
+            return -1
+        raise TooNearError
+
+    def _largest(self) -> tuple[Scale, Any]:
+        if self.terms:
+            scale = next(iter(self.terms))
+            return scale, abs(self.terms[scale])
+        assert self.rest is not None
+        return self.rest.scale, digits.number(1)
+
+    def relative(self, scale: Scale, c: Any) -> interval.Interval:
+        """Bounds of the whole, divided by c > 0 times a scale that nothing here outgrows."""
+        inverse = scale.to(Fraction(-1))
+        low = high = 0.0
+        for s, d in self.terms.items():
+            size = s.times(inverse).bound(self.start) * float(d / c)
+            exact = s == scale
+            low += size if exact or size < 0 else 0.0
+            high += size if exact or size > 0 else 0.0
+        if self.rest:
+            size = self.rest.scale.times(inverse).bound(self.start) / float(c)
+            exact = self.rest.scale == scale
+            low += self.rest.low * size if exact or self.rest.low < 0 else 0.0
+            high += self.rest.high * size if exact or self.rest.high > 0 else 0.0
+        return (low - abs(low) * _PAD - 1e-320, high + abs(high) * _PAD + 1e-320)
+
+
+def _compare(a: Scale, b: Scale) -> int:
+    return -a.times(b.to(Fraction(-1))).growth
+
+
+_BY_GROWTH = cmp_to_key(_compare)
+
+
+def _exact(scale: Scale, c: Any) -> Rest:
+    size = float(c)
+    return Rest(scale, size - abs(size) * _PAD, size + abs(size) * _PAD)
+
+
+def _scaled(rest: Rest | None, scale: Scale, c: Any) -> Rest:
+    assert rest is not None
+    low, high = sorted((rest.low * float(c), rest.high * float(c)))
+    pad = _PAD * max(abs(low), abs(high))
+    return Rest(rest.scale.times(scale), low - pad, high + pad, rest.oscillates)
+
+
+def _together(rests: list[Rest], top: Scale, start: float) -> Rest:
+    """One rest that holds them all, on the scale of the largest."""
+    low = high = 0.0
+    waves = 0
+    inverse = top.to(Fraction(-1))
+    for rest in rests:
+        factor = rest.scale.times(inverse)
+        if factor.growth == 0:
+            low, high = low + rest.low, high + rest.high
+            waves += 1 if rest.oscillates else 2 if rest.low != rest.high else 0
+            continue
+        size = factor.bound(start)
+        low, high = low + min(0.0, rest.low * size), high + max(0.0, rest.high * size)
+    return Rest(top, low, high, oscillates=waves == 1)

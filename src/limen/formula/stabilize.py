@@ -1,0 +1,242 @@
+"""The stable form: the same function, written so that floating point keeps its digits.
+
+`canonical` brings a formula into normal form with the named rules of `rules` applied. Canonical
+forms are closed under differentiation and are what a derivative is taken of. `stable` adds the
+step that only makes sense last, because it trades a short formula for an accurate one: the
+conjugate of a cancelling square root.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from weakref import WeakKeyDictionary
+
+from limen.formula.expression import (
+    ONE,
+    ZERO,
+    Expression,
+    apply,
+    constant,
+    evaluate,
+    negate,
+    rebuild,
+)
+from limen.formula.normal import Product, Sum, as_product, as_sum, expand
+from limen.formula.operations import OPERATIONS
+from limen.formula.rewrite import rewrite_node, rewrite_product, rewrite_sum, spread
+
+__all__ = ["canonical", "stable"]
+
+_canonical: WeakKeyDictionary[Expression, Expression] = WeakKeyDictionary()
+_stable: WeakKeyDictionary[Expression, Expression] = WeakKeyDictionary()
+
+
+def canonical(root: Expression) -> Expression:
+    """The normal form of a formula with all rules applied."""
+    found = _canonical.get(root)
+    if found is None:
+        found = _canonical[root] = _rewritten(root, numeric=False)
+        _canonical[found] = found
+    return found
+
+
+def stable(root: Expression) -> Expression:
+    """The form that kernels compute: canonical, with cancelling square roots turned."""
+    found = _stable.get(root)
+    if found is None:
+        found = _stable[root] = _rewritten(canonical(root), numeric=True)
+    return found
+
+
+def _rewritten(root: Expression, numeric: bool) -> Expression:
+    def visit(node: Expression, *arguments: Expression) -> Expression:
+        return _simplify(rebuild(node, arguments), numeric)
+
+    result: Expression = evaluate(root, visit)
+    return result
+
+
+def _simplify(node: Expression, numeric: bool) -> Expression:
+    match node.operation:
+        case "add":
+            return _simplify_sum(as_sum(node), numeric)
+        case "multiply" | "divide" | "power" | "sqrt":
+            return _simplify_product(as_product(node).copy())
+        case "where" if node.arguments[1] is node.arguments[2]:
+            return node.arguments[1]
+    return _simplify_function(node)
+
+
+# --- Functions of one argument ---------------------------------------------------------------
+
+
+def _simplify_function(node: Expression) -> Expression:
+    if not node.arguments or OPERATIONS[node.operation].arity != 1:
+        return node
+    if node.arguments[0] is ZERO and node.operation in ("exp", "cos", "cosh", "sech"):
+        return ONE
+    turned = _by_parity(node)
+    if turned is not None:
+        return turned
+    if node.operation == "log":
+        node = _log_of_sum(node)
+    return rewrite_node(node, canonical) or node
+
+
+def _by_parity(node: Expression) -> Expression | None:
+    """f(-u) as -f(u) or f(u), so that both spellings are one node."""
+    parity = OPERATIONS[node.operation].parity
+    (argument,) = node.arguments
+    if argument is ZERO and parity == "odd":
+        return ZERO
+    if parity is None or as_product(argument).coefficient >= 0:
+        return None
+    mirrored = _simplify_function(apply(node.operation, canonical(negate(argument))))
+    return negate(mirrored) if parity == "odd" else mirrored
+
+
+def _log_of_sum(node: Expression) -> Expression:
+    """log(1 + u) as log1p(u), for a sum of any length. Source: Kahan (1987)."""
+    total = as_sum(node.arguments[0])
+    if total.terms.get(frozenset()) != 1 or len(total.terms) < 2:
+        return node
+    rest = Sum({monomial: c for monomial, c in total.terms.items() if monomial})
+    return apply("log1p", canonical(rest.build()))
+
+
+# --- Products --------------------------------------------------------------------------------
+
+
+def _simplify_product(product: Product) -> Expression:
+    while _merge_exponentials(product) or rewrite_product(product, canonical):
+        pass
+    return _multiply_out(product) or product.build()
+
+
+def _merge_exponentials(product: Product) -> bool:
+    """exp(a) * exp(b) as exp(a + b): one exponential, and no overflow on the way."""
+    found = [(b, n) for b, n in product.powers.items() if b.operation == "exp"]
+    if not found or (len(found) == 1 and found[0][1] == 1):
+        return False
+    exponent = ZERO
+    for base, n in found:
+        product.times(base, -n)
+        exponent = exponent + constant(n) * base.arguments[0]
+    product.multiply(as_product(canonical(apply("exp", exponent))))
+    return True
+
+
+def _multiply_out(product: Product) -> Expression | None:
+    """A product of sums, multiplied out where all but one term cancels: (r + x)(r - x)."""
+    sums = [b for b, n in product.powers.items() if b.operation == "add" and n >= 1]
+    if len(sums) < 2:
+        return None
+    pair = Product(Fraction(1), {b: Fraction(1) for b in sums})
+    expanded = expand([pair])
+    if expanded is None or len(expanded.terms) > 1:
+        return None
+    rest = product.copy().multiply(pair, -1)
+    return rest.multiply(expanded.products()[0]).build() if expanded.terms else ZERO
+
+
+# --- Sums ------------------------------------------------------------------------------------
+
+
+def _simplify_sum(total: Sum, numeric: bool) -> Expression:
+    while rewrite_sum(total, canonical):
+        pass
+    if len(total.terms) < 2:
+        return _simplify_product(total.products()[0]) if total.terms else ZERO
+    common = _common_factor(total)
+    if common.powers:
+        inner = _simplify_sum(_divided(total, common), numeric)
+        return _simplify_product(common.multiply(as_product(inner)))
+    together = _conjugate(total) if numeric else None
+    if together is None:
+        together = _common_denominator(total, numeric)
+    return total.build() if together is None else together
+
+
+def _common_factor(total: Sum) -> Product:
+    """What every term carries: of powers all positive or all negative, the smallest."""
+    first, *rest = total.products()
+    common = Product()
+    for base, n in first.powers.items():
+        found = [n, *(p.powers.get(base, Fraction(0)) for p in rest)]
+        if min(found) > 0:
+            common.times(base, min(found))
+        elif max(found) < 0:
+            common.times(base, max(found))
+    return common
+
+
+def _divided(total: Sum, factor: Product) -> Sum:
+    result = Sum()
+    for product in total.products():
+        spread(result, product.multiply(factor, -1))
+    return result
+
+
+def _common_denominator(total: Sum, numeric: bool) -> Expression | None:
+    """All terms over one denominator, kept only where the numerator gets shorter by it."""
+    products = total.products()
+    lowest: dict[Expression, Fraction] = {}
+    for product in products:
+        for base, n in product.powers.items():
+            lowest[base] = min(n, lowest.get(base, Fraction(0)))
+    under = Product(Fraction(1), {b: n for b, n in lowest.items() if n < 0})
+    if not under.powers and not any(b.operation == "add" for b in lowest):
+        return None
+    numerator = expand(p.copy().multiply(under, -1) for p in products)
+    if numerator is None:
+        return None
+    shorter = len(numerator.terms) < len(products) or _is_factor_of(numerator, under)
+    if shorter or (numeric and under.powers and _conjugate(numerator) is not None):
+        over = _simplify_sum(numerator, numeric)
+        return _simplify_product(under.multiply(as_product(over)))
+    return None
+
+
+def _is_factor_of(numerator: Sum, under: Product) -> bool:
+    """Whether the numerator, up to a number, is one of the sums in the denominator."""
+    product = as_product(numerator.build())
+    return len(product.powers) == 1 and next(iter(product.powers)) in under.powers
+
+
+def _conjugate(total: Sum) -> Expression | None:
+    """r + t as (r^2 - t^2) / (r - t), on the side where a root r and another term t cancel.
+
+    Taken only if the new numerator is a single term, so that nothing cancels any more. Source:
+    Goldberg, What every computer scientist should know about floating-point arithmetic (1991).
+    """
+    products = total.products()
+    roots = [p for p in products if _has_root_of_sum(p)]
+    if len(roots) != 1:
+        return None
+    for partner in products:
+        if partner is not roots[0]:
+            turned = _conjugate_pair(roots[0], partner)
+            if turned is not None:
+                rest = Sum(dict(total.terms)).minus(roots[0]).minus(partner)
+                spread(rest, as_product(turned))
+                return _simplify_sum(rest, numeric=False)
+    return None
+
+
+def _conjugate_pair(root: Product, partner: Product) -> Expression | None:
+    square = partner.copy().multiply(partner)
+    over = expand([root.copy().multiply(root), Product(-square.coefficient, square.powers)])
+    if over is None or len(over.terms) != 1:
+        return None
+    under = Sum().plus(root).minus(partner).build()
+    turned = over.products()[0].multiply(as_product(under), -1).build()
+    towards = Product(partner.coefficient * (1 if root.coefficient > 0 else -1), partner.powers)
+    side = towards.build()
+    if side.is_constant:
+        return turned if side.payload < 0 else None
+    together = Sum().plus(root).plus(partner).build()
+    return apply("where", apply("less", side, ZERO), turned, together)
+
+
+def _has_root_of_sum(product: Product) -> bool:
+    return any(n == Fraction(1, 2) and b.operation == "add" for b, n in product.powers.items())

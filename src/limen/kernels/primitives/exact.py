@@ -1,0 +1,47 @@
+"""Error-free transformations: a rounded result together with its rounding error.
+
+Sources: Dekker, "A floating-point technique for extending the available precision" (1971);
+Knuth, "The Art of Computer Programming", volume 2, section 4.2.2;
+Ogita, Rump and Oishi, "Accurate sum and dot product" (2005).
+"""
+
+from __future__ import annotations
+
+from limen.kernels.primitives import lanes
+from limen.kernels.primitives.lanes import Real, fma
+
+#: Veltkamp's constant 2^27 + 1: it splits 53 bits into two halves whose products are exact.
+_SPLITTER = 134217729.0
+
+
+def quick_two_sum(a: Real | float, b: Real) -> tuple[Real, Real]:
+    """a + b and its rounding error, where |a| >= |b| or a is 0."""
+    total = a + b
+    return total, b - (total - a)
+
+
+def two_sum(a: Real | float, b: Real) -> tuple[Real, Real]:
+    """a + b and its rounding error."""
+    total = a + b
+    b_part = total - a
+    return total, (a - (total - b_part)) + (b - b_part)
+
+
+def two_product(a: Real, b: Real | float) -> tuple[Real, Real]:
+    """a b and its rounding error."""
+    product = a * b
+    if lanes.HAS_FMA:
+        return product, fma(a, b, -product)
+    return product, _dekker_error(a, a.lift(b), product)
+
+
+def _dekker_error(a: Real, b: Real, product: Real) -> Real:
+    a_high, a_low = _split(a)
+    b_high, b_low = _split(b)
+    return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def _split(a: Real) -> tuple[Real, Real]:
+    scaled = a * _SPLITTER
+    high = scaled - (scaled - a)
+    return high, a - high

@@ -1,0 +1,179 @@
+"""The Activation layer: one activation function on every neuron, the same structure out as in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from numpy.typing import NDArray
+
+from limen.errors import ShapeError, UnknownNameError
+from limen.function import ActivationFunction, activation, get
+from limen.layers.layer import Layer
+from limen.layers.parameter import Parameter
+from limen.vector import VECTOR_FUNCTIONS, VectorFunction
+
+__all__ = ["Activation"]
+
+Array = NDArray[Any]
+
+
+class Activation(Layer):
+    """A layer that evaluates one activation function on every neuron.
+
+    It has no weights, preserves the structure of the layer before it, and only hands the flow
+    on: `y[j] = f(x[j])` and `grad_input[j] = grad_output[j] * f'(x[j])`.
+
+    A gated function takes the two halves of the last axis, as `torch.nn.GLU` does: the FIRST half
+    is `value`, the SECOND half is `gate`. Such a layer hands on half as many neurons.
+
+    A vector function (`limen.softmax`) is evaluated along the last axis.
+
+    Args:
+        function: an `ActivationFunction`, the name of one ("relu"), the text of a formula
+            ("x * tanh(softplus(x))"), a Python function to trace, or a vector function.
+        learnable: names of parameters of the function that shall learn; none unless asked for.
+            Each becomes a `Parameter`, one number for the whole layer, in `layer.learnable`.
+
+    Attributes:
+        function: the function, with the present values of its learnable parameters.
+        learnable: the learnable `Parameter` objects by name.
+
+    Raises:
+        UnknownNameError: when there is no function, or no parameter, of that name.
+
+    Example:
+        >>> import limen
+        >>> model = limen.Model([limen.Activation("relu")], dtype="float64")
+        >>> model.forward([-1.0, 2.0])
+        array([0., 2.])
+    """
+
+    def __init__(
+        self,
+        function: ActivationFunction | VectorFunction | str | Callable[..., Any],
+        *,
+        learnable: Iterable[str] = (),
+    ) -> None:
+        super().__init__()
+        self._function = _resolved(function)
+        names = (learnable,) if isinstance(learnable, str) else tuple(learnable)
+        defaults = getattr(self._function, "parameters", {})
+        self.learnable: dict[str, Parameter] = {}
+        for name in names:
+            if name not in defaults:
+                raise UnknownNameError(
+                    f"{self._function.name} has no parameter {name!r}; "
+                    f"it has {', '.join(defaults) or 'none'}"
+                )
+            self.learnable[name] = Parameter(name, ())
+            self.learnable[name].value = defaults[name]
+        self._current = ((), self._function)  # values of the learnable parameters, and what they give
+
+    @property
+    def function(self) -> ActivationFunction | VectorFunction:
+        if not self.learnable:
+            return self._function
+        values = tuple(float(parameter.value) for parameter in self.learnable.values())
+        if self._current[0] != values:
+            assert isinstance(self._function, ActivationFunction)
+            given = dict(zip(self.learnable, values, strict=True))
+            self._current = (values, self._function.with_parameters(**given))
+        return self._current[1]
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether the function takes two halves of the last axis."""
+        return isinstance(self._function, ActivationFunction) and self._function.is_gated
+
+    @property
+    def formula(self) -> str:
+        name, text = self._function.name, self._function.formula
+        if isinstance(self._function, VectorFunction):
+            return f"y[j] = {text}"
+        definition = "" if name == text else f",  {name} = {text}"
+        if self.is_gated:
+            return (
+                f"y[j] = {name}(gate[j], value[j])  (first half of x: value, second half: gate)"
+                + definition
+            )
+        return f"y[j] = {name}(x[j]){definition}"
+
+    @property
+    def backward_formula(self) -> str:
+        function = self._function
+        if isinstance(function, VectorFunction):
+            return f"grad_input[j] = {function.backward_formula}"
+        if self.is_gated:
+            return "grad_value[j] = grad_output[j] df/dvalue,  grad_gate[j] = grad_output[j] df/dgate"
+        return "grad_input[j] = grad_output[j] f'(x[j])"
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        return tuple(self.learnable.values())
+
+    def outputs_for(self, inputs: int) -> int:
+        if not self.is_gated:
+            return inputs
+        if inputs % 2:
+            raise ShapeError(
+                f"{self.place}: expected an even number of inputs (one half value, one half gate), "
+                f"given {inputs}"
+            )
+        return inputs // 2
+
+    def compute(self, x: Array, out: Array | None = None) -> Array:
+        function: Any = self.function
+        if not self.is_gated:
+            return function(x, out=out)  # type: ignore[no-any-return]
+        value, gate = _halves(x)
+        return function(gate, value, out=out)  # type: ignore[no-any-return]
+
+    def _flow(self, x: Array, grad_output: Array, grad_input: Array | None) -> None:
+        if grad_input is None:
+            if not self.learnable:
+                return
+            grad_input = self._buffers.take("unasked", x.shape, x.dtype)
+        function: Any = self.function
+        if self.is_gated:
+            value, gate = _halves(x)
+            grad_value, grad_gate = _halves(grad_input)
+            arguments, out = (gate, value), (grad_gate, grad_value)
+        else:
+            arguments, out = (x,), grad_input  # type: ignore[assignment]
+        if not self.learnable:
+            function.backward(grad_output, *arguments, out=out)
+            return
+        _, slopes = function.backward(grad_output, *arguments, out=out, parameters=True)
+        for name, parameter in self.learnable.items():
+            parameter.grad_memory()[...] = slopes[name]
+
+    def twin(self) -> Activation:
+        other = Activation(self._function, learnable=tuple(self.learnable))
+        for name, parameter in self.learnable.items():
+            other.learnable[name].value = parameter.value
+        return other
+
+    def __repr__(self) -> str:
+        learnable = f", learnable: {', '.join(self.learnable)}" if self.learnable else ""
+        halves = ", first half: value, second half: gate" if self.is_gated else ""
+        return f"Activation({self._function.name}{learnable}{halves})"
+
+
+def _halves(x: Array) -> tuple[Array, Array]:
+    half = x.shape[-1] // 2
+    return x[..., :half], x[..., half:]
+
+
+def _resolved(function: Any) -> ActivationFunction | VectorFunction:
+    if isinstance(function, ActivationFunction | VectorFunction):
+        return function
+    if not isinstance(function, str):
+        return activation(function)
+    name = function.strip()
+    if name in VECTOR_FUNCTIONS:
+        return VECTOR_FUNCTIONS[name]
+    # "x" is the shortest formula; any other single word is a name, so that a misspelt one
+    # gets the list of near names instead of a formula error.
+    if name.isidentifier() and name != "x":
+        return get(name)
+    return activation(function)

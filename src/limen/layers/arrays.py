@@ -1,0 +1,42 @@
+"""What comes from a caller becomes an array of real numbers, or an error that names the place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from limen.errors import DtypeError, ShapeError
+
+__all__ = ["MODEL_DTYPES", "model_dtype", "real_array"]
+
+# float16 and bfloat16 have no BLAS, and train only with a scaled loss: not offered.
+MODEL_DTYPES = ("float32", "float64")
+
+
+def real_array(
+    array: ArrayLike, place: str, dtype: np.dtype[Any] | None = None
+) -> NDArray[Any]:
+    """`array` as real floats: in `dtype`, or as it is, with integers and booleans to float64."""
+    try:
+        result = np.asarray(array)
+    except ValueError as error:  # rows of different lengths
+        raise ShapeError(f"{place}: {error}") from None
+    kind = result.dtype.kind
+    if kind not in "fiub" and result.dtype.name != "bfloat16":
+        raise DtypeError(f"{place}: expected real numbers, given dtype {result.dtype}")
+    if dtype is None:
+        dtype = np.dtype(np.float64) if kind in "iub" else result.dtype
+    return result.astype(dtype, copy=False)
+
+
+def model_dtype(dtype: Any) -> np.dtype[Any]:
+    """`dtype` as a NumPy dtype that a model computes in."""
+    try:
+        result = np.dtype(dtype)
+    except TypeError:
+        result = None  # type: ignore[assignment]
+    if result is None or result.name not in MODEL_DTYPES:
+        raise DtypeError(f"Model: dtype must be one of {', '.join(MODEL_DTYPES)}, given {dtype!r}")
+    return result

@@ -1,0 +1,107 @@
+"""The Linear layer: every output neuron is a weighted sum of the input neurons."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limen.errors import ShapeError
+from limen.layers.layer import Layer
+from limen.layers.parameter import Parameter
+
+__all__ = ["Linear"]
+
+Array = NDArray[Any]
+
+
+class Linear(Layer):
+    """A layer of weighted sums: `y = x @ W.T + b`, as in PyTorch.
+
+    Weights and bias start uniform in [-1/sqrt(inputs), 1/sqrt(inputs]), drawn with the seed of
+    the model: PyTorch's default (`torch.nn.Linear.reset_parameters`, which writes it as He's
+    uniform rule with a = sqrt(5); He et al., "Delving Deep into Rectifiers", ICCV 2015). A value
+    assigned before the layer joins a model is kept.
+
+    Args:
+        inputs: neurons coming in.
+        outputs: neurons going out.
+        bias: whether there is a `b`.
+
+    Attributes:
+        weight: `Parameter` of shape `(outputs, inputs)`.
+        bias: `Parameter` of shape `(outputs,)`, or None.
+
+    Example:
+        >>> import limen
+        >>> layer = limen.Linear(2, 1)
+        >>> layer.weight.value, layer.bias.value = [[3.0, 4.0]], [1.0]
+        >>> model = limen.Model([layer], dtype="float64")
+        >>> model.forward([1.0, 2.0])
+        array([12.])
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
+        super().__init__()
+        self.inputs = _positive(inputs, "inputs")
+        self.outputs = _positive(outputs, "outputs")
+        self.weight = Parameter("weight", (outputs, inputs))
+        self.bias = Parameter("bias", (outputs,)) if bias else None
+
+    @property
+    def formula(self) -> str:
+        return "y[j] = sum_i W[j,i] x[i]" + (" + b[j]" if self.bias else "")
+
+    @property
+    def backward_formula(self) -> str:
+        return "grad_input[i] = sum_j grad_output[j] W[j,i]"
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        return (self.weight, self.bias) if self.bias else (self.weight,)
+
+    def outputs_for(self, inputs: int) -> int:
+        if inputs != self.inputs:
+            raise ShapeError(f"{self.place}: expected {self.inputs} inputs, given {inputs}")
+        return self.outputs
+
+    def initialise(self, generator: np.random.Generator, dtype: np.dtype[Any]) -> None:
+        bound = 1.0 / sqrt(self.inputs)
+        for parameter in self.parameters():
+            if not parameter.is_set:
+                parameter.value = generator.uniform(-bound, bound, parameter.shape)
+        super().initialise(generator, dtype)
+
+    def compute(self, x: Array, out: Array | None = None) -> Array:
+        y: Array = np.matmul(x, self.weight.value.T, out=out)
+        if self.bias:
+            y += self.bias.value
+        return y
+
+    def _flow(self, x: Array, grad_output: Array, grad_input: Array | None) -> None:
+        grad_rows, rows = np.atleast_2d(grad_output), np.atleast_2d(x)
+        np.matmul(grad_rows.T, rows, out=self.weight.grad_memory())
+        if self.bias:
+            np.add.reduce(grad_rows, axis=0, out=self.bias.grad_memory())
+        if grad_input is not None:
+            np.matmul(grad_output, self.weight.value, out=grad_input)
+
+    def twin(self) -> Linear:
+        other = Linear(self.inputs, self.outputs, bias=self.bias is not None)
+        for mine, theirs in zip(self.parameters(), other.parameters(), strict=True):
+            if mine.is_set:
+                theirs.value = mine.value
+        return other
+
+    def __repr__(self) -> str:
+        bias = "" if self.bias else ", bias=False"
+        return f"Linear({self.inputs}, {self.outputs}{bias})"
+
+
+def _positive(count: int, what: str) -> int:
+    if isinstance(count, bool) or not isinstance(count, int | np.integer):
+        raise TypeError(f"Linear: {what} must be a whole number, given {count!r}")
+    if count < 1:
+        raise ShapeError(f"Linear: {what} must be at least 1, given {count}")
+    return int(count)

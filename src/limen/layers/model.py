@@ -1,0 +1,296 @@
+"""The model: layers in a row, with everything that flows through them left open to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from limen.errors import OrderError, ShapeError
+from limen.layers.activation import Activation
+from limen.layers.arrays import model_dtype, real_array
+from limen.layers.layer import Layer
+from limen.layers.linear import Linear
+from limen.layers.loss import Loss
+from limen.layers.optimizer import Optimizer
+from limen.layers.parameter import Parameter
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from limen.layers.gradients import GradientReport
+    from limen.layers.summary import Summary
+    from limen.layers.trace import Trace
+    from limen.layers.training import History
+
+__all__ = ["Evaluation", "Model"]
+
+Array = NDArray[Any]
+
+
+class Evaluation(NamedTuple):
+    """What a model is worth on some data; `accuracy` is None unless the loss is a classification."""
+
+    loss: float
+    accuracy: float | None
+
+
+class Model:
+    """Layers in a row: a white box.
+
+    `forward` keeps every representation (`layer.input`, `layer.output`), `backward` every
+    learning flow (`layer.grad_output`, `layer.grad_input`) and fills `parameter.grad`. A model
+    with Linear layers alone is one linear function: `summary` says so.
+
+    Args:
+        layers: the layers, in order; each belongs to one place in one model.
+        seed: draws the weights (a weight depends on the seed and on how many Linear layers come
+            before it, so that another activation function starts from the same weights) and the
+            order of the samples in `fit`. None draws a fresh one.
+        dtype: "float32" or "float64": of every parameter, representation and flow.
+
+    Raises:
+        ShapeError: when neighbouring layers do not fit; names both.
+
+    Example:
+        >>> import limen
+        >>> model = limen.Model([limen.Linear(2, 3), limen.Activation("relu"), limen.Linear(3, 1)])
+        >>> model.forward([[0.5, -1.0], [2.0, 0.0]]).shape
+        (2, 1)
+        >>> model.layers[1].output.shape
+        (2, 3)
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer], *, seed: int | None = 0, dtype: Any = "float32"
+    ) -> None:
+        self.layers = tuple(layers)
+        self.dtype = model_dtype(dtype)
+        if seed is None:
+            seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+        self.seed = int(seed)
+        self._check_layers()
+        linear_layers = 0
+        for index, layer in enumerate(self.layers):
+            layer.index = index
+            layer.initialise(np.random.default_rng([self.seed, linear_layers]), self.dtype)
+            linear_layers += isinstance(layer, Linear)
+            for parameter in layer.parameters():
+                parameter.name = f"{index}.{parameter.name}"
+        # Lasts from fit to fit, so that going on training does not repeat the same orders.
+        self.shuffler = np.random.default_rng([self.seed, linear_layers])
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Send data through the layers, keeping every representation.
+
+        Args:
+            x: real array of shape `(batch, inputs)`, or `(inputs,)` for one sample; converted
+                to the model's dtype.
+
+        Returns:
+            The output of the last layer, `(batch, outputs)` or `(outputs,)`. It and the arrays
+            the layers keep are new ones: no later pass overwrites them.
+
+        Raises:
+            ShapeError, DtypeError: naming the layer, the expected and the given.
+        """
+        for layer in self.layers:
+            layer.renew()
+        return self.run_forward(x)
+
+    __call__ = forward
+
+    def backward(self, grad_output: ArrayLike) -> Array:
+        """Send a learning flow back, keeping it at every layer, and fill `parameter.grad`.
+
+        Args:
+            grad_output: gradient of the loss with respect to the model's output, of its shape.
+
+        Returns:
+            The gradient with respect to the model's input, of its shape.
+
+        Raises:
+            OrderError: before `forward`.
+        """
+        if not self.has_run:
+            raise OrderError(f"{self!r}: call model.forward before model.backward")
+        for layer in self.layers:
+            layer.renew()
+        self.run_backward(grad_output)
+        return self.layers[0].grad_input  # type: ignore[no-any-return]
+
+    def run_forward(self, x: ArrayLike) -> Array:
+        """`forward` for a training loop: overwrites the arrays of the last pass."""
+        flow = self.checked(x)
+        for layer in self.layers:
+            flow = layer.forward(flow)
+        return flow
+
+    def run_backward(self, grad_output: ArrayLike, *, input_flow: bool = True) -> None:
+        """`backward` for a training loop: overwrites the arrays of the last pass."""
+        flow: Any = grad_output
+        for layer in reversed(self.layers):
+            flow = layer.backward(flow, input_flow=input_flow or layer.index != 0)
+
+    def predict(self, x: ArrayLike) -> Array:
+        """The output for `x`, and nothing else: keeps no representation, touches no layer.
+
+        Activation layers work in place on what the layer before them made.
+        """
+        flow = given = self.checked(x)
+        for layer in self.layers:
+            flow = layer.checked(flow)
+            in_place = isinstance(layer, Activation) and not layer.is_gated and flow is not given
+            flow = layer.compute(flow, out=flow if in_place else None)
+        return flow
+
+    def evaluate(self, x: ArrayLike, y: ArrayLike, loss: Loss) -> Evaluation:
+        """The loss on some data, and the share of samples classified rightly."""
+        prediction = self.predict(x)
+        value = loss(prediction, y)
+        if not loss.is_classification:
+            return Evaluation(value, None)
+        target = loss.prepare(y, prediction.shape)
+        samples = 1 if prediction.ndim == 1 else len(prediction)
+        return Evaluation(value, loss.count_correct(prediction, target) / samples)
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        loss: Loss,
+        optimizer: Optimizer | None = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        validation: tuple[ArrayLike, ArrayLike] | None = None,
+        shuffle: bool = True,
+        progress: bool = True,
+    ) -> History:
+        """Train on `x` and `y`; see `limen.layers.training.fit`."""
+        from limen.layers.training import fit
+
+        return fit(
+            self,
+            x,
+            y,
+            loss=loss,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation=validation,
+            shuffle=shuffle,
+            progress=progress,
+        )
+
+    def check_gradients(
+        self, x: ArrayLike, y: ArrayLike, loss: Loss, *, entries: int = 50
+    ) -> GradientReport:
+        """Compare every gradient with finite differences; see `limen.layers.gradients`."""
+        from limen.layers.gradients import check_gradients
+
+        return check_gradients(self, x, y, loss, entries=entries)
+
+    def summary(self) -> Summary:
+        """Layers, shapes, parameter counts, and which Linear layers are one linear function."""
+        from limen.layers.summary import Summary
+
+        return Summary(self)
+
+    def merged(self, index: int) -> Linear:
+        """The one Linear layer that the run of Linear layers around layer `index` amounts to.
+
+        Raises:
+            ShapeError: when layer `index` is in no such run.
+        """
+        from limen.layers.merging import merged
+
+        return merged(self, index)
+
+    def trace(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        loss: Loss,
+        *,
+        neurons: int = 4,
+        samples: int = 1,
+        show: bool = True,
+    ) -> Trace:
+        """Print one pass forward and back, neuron by neuron; see `limen.layers.trace`."""
+        from limen.layers.trace import Trace
+
+        trace = Trace(self, x, y, loss, neurons=neurons, samples=samples)
+        if show:
+            print(trace)
+        return trace
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model to a safetensors file; see `limen.layers.storage`."""
+        from limen.layers.storage import save
+
+        save(self, path)
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Every parameter that learns, in the order of the layers."""
+        return tuple(parameter for layer in self.layers for parameter in layer.parameters())
+
+    def copy(self, dtype: Any = None) -> Model:
+        """A model of its own with the same layers and values, in `dtype` if given."""
+        twins = [layer.twin() for layer in self.layers]
+        return Model(twins, seed=self.seed, dtype=self.dtype if dtype is None else dtype)
+
+    def outputs_for(self, inputs: int) -> int:
+        """The width of the output for a width of the input; ShapeError where it cannot be."""
+        for layer in self.layers:
+            inputs = layer.outputs_for(inputs)
+        return inputs
+
+    def checked(self, x: ArrayLike) -> Array:
+        """`x` as an array of the model's dtype that its first layer takes."""
+        return self.layers[0].checked(real_array(x, f"{self!r}, input", self.dtype))
+
+    @property
+    def has_run(self) -> bool:
+        """Whether there are representations to go back through."""
+        return all(layer.has_run for layer in self.layers)
+
+    def _check_layers(self) -> None:
+        if not self.layers:
+            raise ShapeError("Model: expected at least one layer, given none")
+        for index, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise TypeError(
+                    f"Model: expected layers such as limen.Linear or limen.Activation, "
+                    f"given {layer!r} at position {index}"
+                )
+            if layer.index is not None or layer in self.layers[:index]:
+                raise OrderError(
+                    f"Model: {layer!r} at position {index} is in use already; a layer keeps what "
+                    "flowed through it, so it belongs to one place in one model"
+                )
+        self._check_widths()
+
+    def _check_widths(self) -> None:
+        width, source = None, ""
+        for index, layer in enumerate(self.layers):
+            here = f"layer {index}, {layer!r}"
+            if isinstance(layer, Linear):
+                if width is not None and width != layer.inputs:
+                    raise ShapeError(
+                        f"Model: {here}, expects {layer.inputs} inputs, "
+                        f"but {source}, gives {width} outputs"
+                    )
+                width, source = layer.outputs, here
+            elif width is not None:
+                try:
+                    after = layer.outputs_for(width)
+                except ShapeError as error:
+                    raise ShapeError(f"Model: position {index}: {error} by {source}") from None
+                if after != width:
+                    width, source = after, here
+
+    def __repr__(self) -> str:
+        return f"Model({list(self.layers)!r}, dtype={self.dtype.name!r})"

@@ -1,0 +1,250 @@
+"""One activation function as a picture: where to look, the curve, an SVG, a matplotlib figure.
+
+Everything here takes an `ActivationFunction` but imports none, so that the function itself may ask
+for its picture. A gated function is pictured along its gate, its value held at 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from limen.errors import LimenError
+
+if TYPE_CHECKING:
+    from limen.function import ActivationFunction
+
+__all__ = ["Curve", "curve", "frame", "plot", "save", "svg", "window"]
+
+Floats = npt.NDArray[np.float64]
+
+# Two colours that stay apart for colour-blind readers and stand out on white and on black.
+COLOUR = "#2f7de1"
+DERIVATIVE_COLOUR = "#e8762c"
+
+_HALF_WIDTH = (4.0, 12.0)  # the narrowest and the widest half of a picture
+_MARGIN = 1.5  # how far beyond its outermost feature a picture goes
+_JUMP = 1e-6  # neighbours that touch and differ by more are two pieces of a curve
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A function and its derivative, sampled for drawing; NaN where a line has to end."""
+
+    x: Floats
+    y: Floats
+    dy: Floats
+
+
+def points(found: object) -> tuple[float, ...]:
+    """The finite places in a property such as `f.kinks`; none where it is unknown."""
+    if isinstance(found, str) or not isinstance(found, Iterable):
+        return ()
+    places = (float(getattr(item, "x", item)) for item in found)
+    return tuple(x for x in places if math.isfinite(x))
+
+
+def window(f: ActivationFunction) -> tuple[float, float]:
+    """The stretch of x that shows every kink, root and extremum near the origin."""
+    features = () if f.is_gated else points(f.kinks) + points(f.roots) + points(f.extrema)
+    narrowest, widest = _HALF_WIDTH
+    half = max([narrowest, *(_MARGIN * abs(x) for x in features if _MARGIN * abs(x) < widest)])
+    return -half, half
+
+
+def curve(f: ActivationFunction, low: float, high: float, count: int = 801) -> Curve:
+    """Samples a function and its derivative from `low` to `high`, on both sides of each kink."""
+    kinks = () if f.is_gated else tuple(x for x in points(f.kinks) if low < x < high)
+    sides = [side for x in kinks for side in (np.nextafter(x, low), x, np.nextafter(x, high))]
+    x = np.unique(np.concatenate([np.linspace(low, high, count), sides]))
+    if f.is_gated:
+        ones = np.ones_like(x)
+        y, dy = f(x, ones), f.derivative(f.inputs[0])(x, ones)
+    else:
+        y, dy = f(x), f.derivative()(x)
+    touching = np.flatnonzero(np.diff(x) < _JUMP * (high - low) / count)
+    return Curve(
+        np.insert(x, touching + 1, x[touching]),
+        *(_broken(values, touching) for values in (y, dy)),
+    )
+
+
+def _broken(values: Floats, touching: npt.NDArray[np.intp]) -> Floats:
+    """Puts a NaN between neighbours that touch where the values jump, else repeats the value."""
+    jumps = np.abs(np.diff(values))[touching] > _JUMP
+    return np.insert(values, touching + 1, np.where(jumps, np.nan, values[touching]))
+
+
+def frame(c: Curve) -> tuple[float, float]:
+    """What is worth showing of the vertical axis: the curves and 0, never taller than wide."""
+    half = (c.x[-1] - c.x[0]) / 2
+    values = np.concatenate([c.y, c.dy, [0.0]])
+    shown = np.clip(values[np.isfinite(values)], -half, half)
+    margin = 0.06 * float(np.ptp(shown)) or 1.0
+    return float(shown.min()) - margin, float(shown.max()) + margin
+
+
+# A small SVG, for notebooks: no dependency, no style sheet, no script.
+
+
+def svg(x: Floats, y: Floats, dy: Floats, *, width: int = 280, height: int = 150) -> str:
+    """A small picture of a function and its derivative, for light and dark pages.
+
+    Args:
+        x: ascending float64 of shape `(n,)`, for instance from `curve`.
+        y: the function's values there; NaN ends a line.
+        dy: the derivative's values there, drawn dashed.
+        width: of the picture, in pixels.
+        height: of the picture, in pixels.
+
+    Returns:
+        An `<svg>` element.
+
+    Example:
+        >>> x = np.linspace(-4, 4, 5)
+        >>> svg(x, np.tanh(x), 1 - np.tanh(x) ** 2).count("<path")
+        3
+    """
+    bottom, top = frame(Curve(x, y, dy))
+    across = (x - x[0]) / (x[-1] - x[0]) * width
+
+    def down(values: Any) -> Any:
+        tall = top - bottom
+        return (top - np.clip(values, bottom - tall, top + tall)) / tall * height
+
+    def path(values: Floats, colour: str, dash: str = "") -> str:
+        return (
+            f'<path d="{_path(across, down(values))}" fill="none" stroke="{colour}" '
+            f'stroke-width="2" stroke-linejoin="round" stroke-linecap="round"{dash}/>'
+        )
+
+    axes = f"M0 {down(0.0):.1f}H{width}"
+    if x[0] < 0 < x[-1]:
+        axes += f"M{-x[0] / (x[-1] - x[0]) * width:.1f} 0V{height}"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" role="img" style="overflow:hidden" '
+        f'aria-label="The function and, dashed, its derivative, '
+        f'for x from {x[0]:g} to {x[-1]:g}">'
+        f'<path d="{axes}" stroke="currentColor" stroke-opacity="0.3"/>'
+        + path(dy, DERIVATIVE_COLOUR, ' stroke-dasharray="5 4"')
+        + path(y, COLOUR)
+        + "</svg>"
+    )
+
+
+def _path(across: Floats, down: Floats) -> str:
+    """The path data of a line that ends at each NaN."""
+    steps, pen = [], "M"
+    for x, y in zip(across, down, strict=True):
+        if math.isnan(y):
+            pen = "M"
+        else:
+            steps.append(f"{pen}{x:.1f} {y:.1f}")
+            pen = "L"
+    return "".join(steps)
+
+
+# The real picture, with matplotlib.
+
+
+def plot(f: ActivationFunction, axes: Any = None) -> Any:
+    """Draws a function and its derivative, with its kinks, extrema and asymptotes.
+
+    Args:
+        f: the activation function.
+        axes: the matplotlib axes to draw in; new ones of `matplotlib.pyplot` by default.
+
+    Returns:
+        The axes.
+
+    Raises:
+        LimenError: if matplotlib is not installed.
+    """
+    if axes is None:
+        axes = _matplotlib("matplotlib.pyplot").subplots(figsize=(7, 4.2), layout="constrained")[1]
+    low, high = window(f)
+    c = curve(f, low, high)
+    bottom, top = frame(c)
+    axes.axhline(0, color="0.75", linewidth=0.8, zorder=1)
+    axes.axvline(0, color="0.75", linewidth=0.8, zorder=1)
+    if not f.is_gated:
+        for slope, offset in asymptotes(f):
+            axes.axline((0, offset), slope=slope, color="0.55", linewidth=1, linestyle=(0, (4, 4)))
+    name, prime = (f.name, "′") if not f.is_gated else (f"{f.name}(·, 1)", " by its gate")
+    axes.plot(c.x, c.dy, color=DERIVATIVE_COLOUR, linewidth=1.8, label=f"{name}{prime}", zorder=3)
+    axes.plot(c.x, c.y, color=COLOUR, linewidth=2.4, label=name, zorder=4)
+    if not f.is_gated:
+        _mark(f, axes, (low, high))
+    axes.set(xlim=(low, high), ylim=(bottom, top), xlabel=f.inputs[0])
+    axes.set_title(f.formula, fontsize=10, family="monospace", loc="left", color="0.35")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="upper left", reverse=True)
+    return axes
+
+
+def save(f: ActivationFunction, path: str | Path) -> None:
+    """Writes the picture of `plot` to a file; its suffix chooses the format, `.png` or `.svg`.
+
+    Raises:
+        LimenError: if matplotlib is not installed, or cannot write that format.
+    """
+    figure = _matplotlib("matplotlib.figure").Figure(figsize=(7, 4.2), layout="constrained")
+    plot(f, figure.subplots())
+    try:
+        figure.savefig(path, dpi=160)
+    except (OSError, ValueError) as error:
+        raise LimenError(f"cannot write the picture {path}: {error}") from error
+
+
+def _mark(f: ActivationFunction, axes: Any, span: tuple[float, float]) -> None:
+    low, high = span
+    for x in points(f.extrema):
+        if low < x < high:
+            axes.plot(x, f(x), "o", color=COLOUR, markersize=6, zorder=6)
+            axes.annotate(
+                f"({x:.4g}, {f(x):.4g})",
+                (x, f(x)),
+                textcoords="offset points",
+                xytext=(0, -14),
+                ha="center",
+                fontsize=8.5,
+                color="0.3",
+            )
+    for x in points(f.kinks):
+        if low < x < high:
+            axes.plot(x, f(x), "o", color=COLOUR, markerfacecolor="white", markersize=6, zorder=6)
+
+
+def asymptotes(f: ActivationFunction) -> list[tuple[float, float]]:
+    """The lines `slope * x + offset` that a function nears at either end, as far as one can see.
+
+    A limit gives a level line. Where the function has none but its derivative does, the offset is
+    read off far out, at two places that have to agree: enough to draw, not a statement.
+    """
+    lines = []
+    for limit, sign in zip(f.limits, (-1.0, 1.0), strict=True):
+        if isinstance(limit, float) and math.isfinite(limit):
+            lines.append((0.0, limit))
+            continue
+        near, far = sign * np.array([2.0**20, 2.0**24])
+        slope = float(f.derivative()(far))
+        offsets = float(f(near)) - slope * near, float(f(far)) - slope * far
+        if math.isfinite(slope) and abs(offsets[0] - offsets[1]) < 1e-3:
+            lines.append((slope, round(offsets[1], 4)))
+    return sorted(set(lines))
+
+
+def _matplotlib(module: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise LimenError('drawing needs matplotlib: pip install "limen[plot]"') from error

@@ -1,0 +1,149 @@
+"""Fit the polynomials and constants of limen.kernels.primitives and write them as Python modules.
+
+python tools/fit_primitives.py            rewrite src/limen/kernels/primitives/fitted_*.py
+python tools/fit_primitives.py --check    exit with 1 where those files are not what it would write
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from fitting import Module, Polynomial, fit, split, split_short
+from mpmath import mp, mpf
+
+FOLDER = Path(__file__).resolve().parents[1] / "src" / "limen" / "kernels" / "primitives"
+HALF_LN2 = mp.log(2) / 2
+ERF_JOINT = mpf("0.625")
+ERFC_SHIFT = 4
+ERFC_END = mpf("27.3")
+
+
+def root(function):
+    """`function` of the square root of its argument, for polynomials in x^2."""
+    return lambda z: function(mp.sqrt(z))
+
+
+def over_inverse(x_low, x_high, shift):
+    """The affine map of [-1, 1] to the range of 1/(x + shift), as (slope, constant)."""
+    ends = 1 / (mpf(x_high) + shift), 1 / (mpf(x_low) + shift)
+    return (ends[1] - ends[0]) / 2, (ends[1] + ends[0]) / 2
+
+
+def scaled_erfc(v):
+    """erfc(x) exp(x^2) (x + shift), where v in [-1, 1] stands for 1/(x + shift)."""
+    slope, constant = over_inverse(ERF_JOINT, ERFC_END, ERFC_SHIFT)
+    t = slope * v + constant
+    x = 1 / t - ERFC_SHIFT
+    return mp.exp(x * x) * mp.erfc(x) / t
+
+
+PLAIN_POLYNOMIALS = [
+    Polynomial(
+        "EXP",
+        "(e^r - 1 - r) / r^2 for |r| <= ln(2)/2",
+        lambda r: (mp.expm1(r) - r) / r**2,
+        -HALF_LN2 * mpf("1.001"),
+        HALF_LN2 * mpf("1.001"),
+        9,
+        share=lambda r: (mp.expm1(r) - r) / mp.exp(r),
+    ),
+    Polynomial(
+        "LOG",
+        "(log((1 + s)/(1 - s)) / s - 2) / z with z = s^2, for 1/sqrt(2) <= (1 + s)/(1 - s) <= sqrt(2)",
+        root(lambda s: (mp.log((1 + s) / (1 - s)) / s - 2) / s**2),
+        mpf(0),
+        mpf("0.02945"),
+        6,
+        share=lambda z: z / 3,
+    ),
+    Polynomial(
+        "LOG1P_OF_EXP",
+        "(log(1 + e) / e - 1) / e for 0 <= e <= 1",
+        lambda e: (mp.log1p(e) / e - 1) / e,
+        mpf(0),
+        mpf(1),
+        20,
+        share=lambda e: abs(mp.log1p(e) - e) / mp.log1p(e),
+    ),
+    Polynomial(
+        "SINE",
+        "(sin(pi f) / f - pi) / z with z = f^2, for |f| <= 1/2",
+        root(lambda f: (mp.sin(mp.pi * f) / f - mp.pi) / f**2),
+        mpf(0),
+        mpf("0.25"),
+        8,
+        share=root(lambda f: abs(mp.sin(mp.pi * f) - mp.pi * f) / mp.sin(mp.pi * f)),
+    ),
+    Polynomial(
+        "ATAN",
+        "(atan(q) / q - 1) / z with z = q^2, for |q| <= tan(pi/8)",
+        root(lambda q: (mp.atan(q) / q - 1) / q**2),
+        mpf(0),
+        mp.tan(mp.pi / 8) ** 2 * mpf("1.001"),
+        10,
+        share=lambda z: z / 3,
+    ),
+    Polynomial(
+        "ERF",
+        "erf(x) / x in z = x^2, for |x| <= 0.625",
+        root(lambda x: mp.erf(x) / x),
+        mpf(0),
+        ERF_JOINT**2,
+        10,
+    ),
+    Polynomial(
+        "ERFC",
+        "erfc(x) exp(x^2) (x + 4) for 0.625 <= x <= 27.3, in v = (1/(x + 4) - constant) / slope",
+        scaled_erfc,
+        mpf(-1),
+        mpf(1),
+        20,
+    ),
+    Polynomial(
+        "TANHSHRINK",
+        "(x - tanh x) / x^3 in z = x^2, for |x| <= 1",
+        root(lambda x: (x - mp.tanh(x)) / x**3),
+        mpf(0),
+        mpf(1),
+        15,
+    ),
+]
+
+
+def plain_module() -> str:
+    module = Module("Constants and polynomials of the plain primitives.")
+    module.add("LOG2_E", "1 / ln(2)", float(1 / mp.log(2)))
+    module.add(
+        "LN2", "ln(2) in two parts; multiples of the first up to 2^20 are exact", split_short(mp.log(2), 33, 2)
+    )
+    module.add("PI", "pi in two parts", split(mp.pi, 2))
+    module.add("HALF_PI", "pi/2 in two parts", split(mp.pi / 2, 2))
+    module.add("QUARTER_PI", "pi/4 in two parts", split(mp.pi / 4, 2))
+    module.add("SQRT_2", "sqrt(2)", float(mp.sqrt(2)))
+    module.add("TAN_EIGHTH_PI", "tan(pi/8), tan(3 pi/8)", (float(mp.sqrt(2) - 1), float(mp.sqrt(2) + 1)))
+    module.add("ERF_JOINT", "Where the polynomials of erf and erfc meet", float(ERF_JOINT))
+    slope, constant = over_inverse(ERF_JOINT, ERFC_END, ERFC_SHIFT)
+    module.add("ERFC_MAP", "v = ERFC_MAP[0] / (x + 4) + ERFC_MAP[1]", (float(1 / slope), float(-constant / slope)))
+    for polynomial in PLAIN_POLYNOMIALS:
+        module.add(polynomial.name, polynomial.meaning, fit(polynomial))
+    return module.text()
+
+
+MODULES = {"fitted_plain.py": plain_module}
+
+
+def main() -> int:
+    outdated = []
+    for name, write in MODULES.items():
+        path, text = FOLDER / name, write()
+        if not path.exists() or path.read_text() != text:
+            outdated.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(text)
+    print("outdated:" if "--check" in sys.argv else "rewritten:", ", ".join(outdated) or "none")
+    return 1 if outdated and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

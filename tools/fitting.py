@@ -1,0 +1,140 @@
+"""Machinery of tools/fit_primitives.py: fit polynomials, split constants, write modules of numbers.
+
+A polynomial interpolates its function at Chebyshev nodes, in high precision, and its coefficients
+are then rounded to float64; that is within a factor of about two of the best polynomial of that
+degree. The printed error is the largest one over a grid, relative to the primitive that the
+polynomial is part of, with the rounded coefficients evaluated exactly: what is left is rounding in
+evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from mpmath import mp, mpf
+
+mp.prec = 1400  # 1/pi for the largest exponent takes 1024 + 212 bits; the rest takes far fewer
+
+GRID = 120
+Function = Callable[[mpf], mpf]
+
+
+class Polynomial(NamedTuple):
+    """A polynomial to fit: `function` on [low, high].
+
+    `share` is how much of the primitive's value the polynomial contributes at a point, relative
+    to the whole: it turns the polynomial's relative error into the primitive's.
+    """
+
+    name: str
+    meaning: str
+    function: Function
+    low: mpf
+    high: mpf
+    degree: int
+    share: Function = lambda v: mpf(1)
+
+
+def interpolate(function: Function, low: mpf, high: mpf, degree: int) -> list[mpf]:
+    """Coefficients, constant term first, of the interpolant at Chebyshev nodes (Newton's form)."""
+    count = degree + 1
+    nodes = [
+        (low + high) / 2 + (high - low) / 2 * mp.cos(mp.pi * (2 * i + 1) / (2 * count))
+        for i in range(count)
+    ]
+    differences = [function(node) for node in nodes]
+    for order in range(1, count):
+        for i in range(degree, order - 1, -1):
+            step = nodes[i] - nodes[i - order]
+            differences[i] = (differences[i] - differences[i - 1]) / step
+    coefficients = [differences[degree]]
+    for i in range(degree - 1, -1, -1):
+        shifted = [mpf(0), *coefficients]
+        for power, coefficient in enumerate(coefficients):
+            shifted[power] -= nodes[i] * coefficient
+        shifted[0] += differences[i]
+        coefficients = shifted
+    return coefficients
+
+
+def largest_error(polynomial: Polynomial, coefficients: Sequence[float]) -> float:
+    """log2 of the largest error relative to the primitive, on a grid that avoids the ends."""
+    step = (polynomial.high - polynomial.low) / GRID
+    points = [polynomial.low + step * (i + mpf("0.37")) for i in range(GRID)]
+    exact = [mpf(coefficient) for coefficient in reversed(coefficients)]
+    return max(
+        float(
+            mp.log(
+                abs(
+                    (mp.polyval(exact, v) / polynomial.function(v) - 1) * polynomial.share(v)
+                )
+                + mpf(2) ** -200,
+                2,
+            )
+        )
+        for v in points
+    )
+
+
+def fit(polynomial: Polynomial) -> tuple[float, ...]:
+    """The rounded coefficients; prints the error they leave."""
+    fitted = interpolate(
+        polynomial.function, mpf(polynomial.low), mpf(polynomial.high), polynomial.degree
+    )
+    coefficients = tuple(float(coefficient) for coefficient in fitted)
+    error = largest_error(polynomial, coefficients)
+    print(f"{polynomial.name:32s} degree {polynomial.degree:2d}  error 2^{error:.1f}")
+    return coefficients
+
+
+def split(value: mpf, parts: int) -> tuple[float, ...]:
+    """`value` as an unevaluated sum of `parts` float64, each the rounding of what is left."""
+    pieces = []
+    for _ in range(parts):
+        piece = float(value)
+        pieces.append(piece)
+        value -= piece
+    return tuple(pieces)
+
+
+def split_short(value: mpf, bits: int, parts: int) -> tuple[float, ...]:
+    """As `split`, with a first part of only `bits` bits, so that small multiples are exact."""
+    exponent = int(mp.floor(mp.log(abs(value), 2))) + 1 - bits
+    first = float(mp.nint(mp.ldexp(value, -exponent)) * mpf(2) ** exponent)
+    return (first, *split(value - first, parts - 1))
+
+
+class Module:
+    """The text of one module of constants."""
+
+    def __init__(self, title: str) -> None:
+        self.lines = [
+            f'"""{title}',
+            "",
+            "Written by tools/fit_primitives.py, which also prints each polynomial's error. Do not edit.",
+            '"""',
+            "",
+        ]
+
+    def add(self, name: str, meaning: str, value: object) -> None:
+        """One constant: a number, a tuple of numbers, or a tuple of rows."""
+        self.lines.append(f"#: {meaning}")
+        if isinstance(value, tuple):
+            self.lines += [f"{name} = (", *self._wrapped(value), ")"]
+        else:
+            self.lines.append(f"{name} = {value!r}")
+
+    @staticmethod
+    def _wrapped(entries: Iterable[object]) -> list[str]:
+        lines, line = [], "   "
+        for entry in entries:
+            text = f" {entry!r},"
+            if len(line) + len(text) > 100 and line.strip():
+                lines.append(line)
+                line = "   "
+            line += text
+        return [*lines, line]
+
+    def text(self) -> str:
+        return "\n".join([*self.lines, ""])
