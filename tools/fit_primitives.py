@@ -15,7 +15,7 @@ from mpmath import mp, mpf
 FOLDER = Path(__file__).resolve().parents[1] / "src" / "limen" / "kernels" / "primitives"
 HALF_LN2 = mp.log(2) / 2
 ERF_JOINT = mpf("0.625")
-ERFC_SHIFT = 4
+ERFC_SHIFT = 2.5
 ERFC_END = mpf("27.3")
 
 
@@ -94,7 +94,7 @@ PLAIN_POLYNOMIALS = [
     ),
     Polynomial(
         "ERFC",
-        "erfc(x) exp(x^2) (x + 4) for 0.625 <= x <= 27.3, in v = (1/(x + 4) - constant) / slope",
+        "erfc(x) exp(x^2) (x + ERFC_SHIFT), 0.625 <= x <= 27.3, in v = a / (x + ERFC_SHIFT) + b",
         scaled_erfc,
         mpf(-1),
         mpf(1),
@@ -123,8 +123,9 @@ def plain_module() -> str:
     module.add("SQRT_2", "sqrt(2)", float(mp.sqrt(2)))
     module.add("TAN_EIGHTH_PI", "tan(pi/8), tan(3 pi/8)", (float(mp.sqrt(2) - 1), float(mp.sqrt(2) + 1)))
     module.add("ERF_JOINT", "Where the polynomials of erf and erfc meet", float(ERF_JOINT))
+    module.add("ERFC_SHIFT", "The shift in the variable of erfc's polynomial", float(ERFC_SHIFT))
     slope, constant = over_inverse(ERF_JOINT, ERFC_END, ERFC_SHIFT)
-    module.add("ERFC_MAP", "v = ERFC_MAP[0] / (x + 4) + ERFC_MAP[1]", (float(1 / slope), float(-constant / slope)))
+    module.add("ERFC_MAP", "a and b of the variable v in ERFC", (float(1 / slope), float(-constant / slope)))
     for polynomial in PLAIN_POLYNOMIALS:
         module.add(polynomial.name, polynomial.meaning, fit(polynomial))
     return module.text()

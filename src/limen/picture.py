@@ -6,8 +6,9 @@ for its picture. A gated function is pictured along its gate, its value held at 
 
 from __future__ import annotations
 
+import importlib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from limen.errors import LimenError
+from limen.formula.answers import ENDLESS, Extremum, Stretch
 
 if TYPE_CHECKING:
     from limen.function import ActivationFunction
 
-__all__ = ["Curve", "curve", "frame", "plot", "save", "svg", "window"]
+__all__ = ["Curve", "curve", "frame", "plot", "save", "save_figure", "svg", "window"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,6 +32,7 @@ DERIVATIVE_COLOUR = "#e8762c"
 
 _HALF_WIDTH = (4.0, 12.0)  # the narrowest and the widest half of a picture
 _MARGIN = 1.5  # how far beyond its outermost feature a picture goes
+_SIZE = (7.0, 4.2)  # of a figure, in inches
 _JUMP = 1e-6  # neighbours that touch and differ by more are two pieces of a curve
 
 
@@ -43,18 +46,23 @@ class Curve:
 
 
 def points(found: object) -> tuple[float, ...]:
-    """The finite places in a property such as `f.kinks`; none where it is unknown."""
-    if isinstance(found, str) or not isinstance(found, Iterable):
+    """The single points in a property such as `f.roots`: no stretches, none where unknown."""
+    if not isinstance(found, tuple):
         return ()
-    places = (float(getattr(item, "x", item)) for item in found)
-    return tuple(x for x in places if math.isfinite(x))
+    places = (item.x if isinstance(item, Extremum) else item for item in found)
+    return tuple(x for x in places if isinstance(x, float))
 
 
 def window(f: ActivationFunction) -> tuple[float, float]:
     """The stretch of x that shows every kink, root and extremum near the origin."""
-    features = () if f.is_gated else points(f.kinks) + points(f.roots) + points(f.extrema)
     narrowest, widest = _HALF_WIDTH
-    half = max([narrowest, *(_MARGIN * abs(x) for x in features if _MARGIN * abs(x) < widest)])
+    if f.is_gated:
+        return -narrowest, narrowest
+    answers = f.kinks, f.roots, f.extrema
+    if any(answer is ENDLESS for answer in answers):
+        return -2 * math.pi, 2 * math.pi
+    features = [_MARGIN * abs(x) for answer in answers for x in points(answer)]
+    half = max([narrowest, *(x for x in features if x < widest)])
     return -half, half
 
 
@@ -86,7 +94,7 @@ def frame(c: Curve) -> tuple[float, float]:
     half = (c.x[-1] - c.x[0]) / 2
     values = np.concatenate([c.y, c.dy, [0.0]])
     shown = np.clip(values[np.isfinite(values)], -half, half)
-    margin = 0.06 * float(np.ptp(shown)) or 1.0
+    margin = 0.08 * float(np.ptp(shown)) or 1.0
     return float(shown.min()) - margin, float(shown.max()) + margin
 
 
@@ -168,24 +176,24 @@ def plot(f: ActivationFunction, axes: Any = None) -> Any:
         LimenError: if matplotlib is not installed.
     """
     if axes is None:
-        axes = _matplotlib("matplotlib.pyplot").subplots(figsize=(7, 4.2), layout="constrained")[1]
+        axes = _matplotlib("matplotlib.pyplot").subplots(figsize=_SIZE, layout="constrained")[1]
     low, high = window(f)
     c = curve(f, low, high)
-    bottom, top = frame(c)
     axes.axhline(0, color="0.75", linewidth=0.8, zorder=1)
     axes.axvline(0, color="0.75", linewidth=0.8, zorder=1)
-    if not f.is_gated:
-        for slope, offset in asymptotes(f):
-            axes.axline((0, offset), slope=slope, color="0.55", linewidth=1, linestyle=(0, (4, 4)))
-    name, prime = (f.name, "′") if not f.is_gated else (f"{f.name}(·, 1)", " by its gate")
-    axes.plot(c.x, c.dy, color=DERIVATIVE_COLOUR, linewidth=1.8, label=f"{name}{prime}", zorder=3)
+    for slope, offset, sign in asymptotes(f):
+        far = high if sign > 0 else low
+        axes.plot((0, far), (offset, offset + slope * far), color="0.5", linewidth=1, dashes=(4, 4))
+    name, prime = (f"{f.name}(·, 1)", ", by its gate") if f.is_gated else (f.name, "′")
+    axes.plot(c.x, c.dy, color=DERIVATIVE_COLOUR, linewidth=1.8, label=name + prime, zorder=3)
     axes.plot(c.x, c.y, color=COLOUR, linewidth=2.4, label=name, zorder=4)
     if not f.is_gated:
-        _mark(f, axes, (low, high))
-    axes.set(xlim=(low, high), ylim=(bottom, top), xlabel=f.inputs[0])
-    axes.set_title(f.formula, fontsize=10, family="monospace", loc="left", color="0.35")
+        _mark_kinks(f, axes, low, high)
+        _mark_extrema(f, axes, low, high)
+    axes.set(xlim=(low, high), ylim=frame(c), xlabel=f.inputs[0])
+    axes.set_title(f.formula, fontsize=10, family="monospace", loc="left", color="0.35", wrap=True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper left", reverse=True)
+    axes.legend(frameon=False, loc="best", reverse=True)
     return axes
 
 
@@ -193,57 +201,75 @@ def save(f: ActivationFunction, path: str | Path) -> None:
     """Writes the picture of `plot` to a file; its suffix chooses the format, `.png` or `.svg`.
 
     Raises:
-        LimenError: if matplotlib is not installed, or cannot write that format.
+        LimenError: if matplotlib is not installed, or cannot write that file.
     """
-    figure = _matplotlib("matplotlib.figure").Figure(figsize=(7, 4.2), layout="constrained")
-    plot(f, figure.subplots())
+    save_figure(path, _SIZE, lambda figure: plot(f, figure.subplots()))
+
+
+def save_figure(path: str | Path, size: tuple[float, float], draw: Callable[[Any], object]) -> None:
+    """Makes a figure without any window, lets `draw` fill it, and writes it to a file."""
+    figure = _matplotlib("matplotlib.figure").Figure(figsize=size, layout="constrained")
+    draw(figure)
     try:
         figure.savefig(path, dpi=160)
     except (OSError, ValueError) as error:
         raise LimenError(f"cannot write the picture {path}: {error}") from error
 
 
-def _mark(f: ActivationFunction, axes: Any, span: tuple[float, float]) -> None:
-    low, high = span
-    for x in points(f.extrema):
-        if low < x < high:
-            axes.plot(x, f(x), "o", color=COLOUR, markersize=6, zorder=6)
-            axes.annotate(
-                f"({x:.4g}, {f(x):.4g})",
-                (x, f(x)),
-                textcoords="offset points",
-                xytext=(0, -14),
-                ha="center",
-                fontsize=8.5,
-                color="0.3",
-            )
-    for x in points(f.kinks):
-        if low < x < high:
-            axes.plot(x, f(x), "o", color=COLOUR, markerfacecolor="white", markersize=6, zorder=6)
-
-
-def asymptotes(f: ActivationFunction) -> list[tuple[float, float]]:
-    """The lines `slope * x + offset` that a function nears at either end, as far as one can see.
+def asymptotes(f: ActivationFunction) -> list[tuple[float, float, float]]:
+    """The lines `slope * x + offset` that a function nears at an end, as far as one can see.
 
     A limit gives a level line. Where the function has none but its derivative does, the offset is
     read off far out, at two places that have to agree: enough to draw, not a statement.
+
+    Returns:
+        `(slope, offset, sign)` for each line, `sign` being that of the infinity it belongs to.
     """
     lines = []
-    for limit, sign in zip(f.limits, (-1.0, 1.0), strict=True):
+    for limit, sign in () if f.is_gated else zip(f.limits, (-1.0, 1.0), strict=True):
         if isinstance(limit, float) and math.isfinite(limit):
-            lines.append((0.0, limit))
+            lines.append((0.0, limit, sign))
+        elif isinstance(limit, float):
+            near, far = sign * 2.0**20, sign * 2.0**24
+            slope = float(f.derivative()(far))
+            offset = float(f(far)) - slope * far
+            if math.isfinite(offset) and abs(float(f(near)) - slope * near - offset) < 1e-3:
+                lines.append((slope, offset, sign))
+    return lines
+
+
+def _mark_kinks(f: ActivationFunction, axes: Any, low: float, high: float) -> None:
+    """A full dot at the value of a jump; a ring where it is not, and at every other kink."""
+    for x in (x for x in points(f.kinks) if low < x < high):
+        here = float(f(x))
+        sides = {float(f(np.nextafter(x, end))) for end in (low, high)}
+        jumps = {side for side in sides if abs(side - here) > _JUMP}
+        style = {"color": COLOUR, "markersize": 6, "zorder": 6}
+        axes.plot(x, here, "o", markerfacecolor=COLOUR if jumps else "white", **style)
+        for side in jumps:
+            axes.plot(x, side, "o", markerfacecolor="white", **style)
+
+
+def _mark_extrema(f: ActivationFunction, axes: Any, low: float, high: float) -> None:
+    """A dot and its coordinates at every extremum that is a point."""
+    for extremum in f.extrema if isinstance(f.extrema, tuple) else ():
+        if isinstance(extremum.x, Stretch) or not low < extremum.x < high:
             continue
-        near, far = sign * np.array([2.0**20, 2.0**24])
-        slope = float(f.derivative()(far))
-        offsets = float(f(near)) - slope * near, float(f(far)) - slope * far
-        if math.isfinite(slope) and abs(offsets[0] - offsets[1]) < 1e-3:
-            lines.append((slope, round(offsets[1], 4)))
-    return sorted(set(lines))
+        outwards = -1 if extremum.kind == "minimum" else 1
+        axes.plot(extremum.x, extremum.value, "o", color=COLOUR, markersize=6, zorder=6)
+        axes.annotate(
+            f"({extremum.x:.4g}, {extremum.value:.4g})",
+            (extremum.x, extremum.value),
+            textcoords="offset points",
+            xytext=(0, 9 * outwards),
+            ha="center",
+            va="top" if outwards < 0 else "bottom",
+            fontsize=8.5,
+            color="0.3",
+        )
 
 
 def _matplotlib(module: str) -> Any:
-    import importlib
-
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -62,8 +62,8 @@ class VectorFunction(ABC):
         """
         x = self._array(x, "x")
         axis = self._axis(axis, x)
-        result = self._value(x.astype(np.float64), axis)
-        return self._give(result, x, out)
+        with np.errstate(all="ignore"):  # inf and NaN are results like any other
+            return self._give(self._value(x.astype(np.float64), axis), x, out)
 
     def backward(
         self, grad_output: ArrayLike, x: ArrayLike, axis: int = -1, *, out: Array | None = None
@@ -87,8 +87,9 @@ class VectorFunction(ABC):
                 f"{self.name}.backward: grad_output must have the shape of x, {x.shape}, "
                 f"but has {grad.shape}"
             )
-        result = self._flow(grad.astype(np.float64), x.astype(np.float64), axis)
-        return self._give(result, x, out)
+        with np.errstate(all="ignore"):
+            result = self._flow(grad.astype(np.float64), x.astype(np.float64), axis)
+            return self._give(result, x, out)
 
     @abstractmethod
     def _value(self, x: Array, axis: int) -> Array:
@@ -145,13 +146,12 @@ class _Terms(NamedTuple):
 def _terms(x: Array, axis: int) -> _Terms:
     at_peak = np.expand_dims(np.argmax(x, axis=axis), axis)  # of a NaN, where there is one
     peak = np.take_along_axis(x, at_peak, axis)
-    with np.errstate(invalid="ignore", under="ignore", over="ignore"):
-        shifted = x - peak
-        lost = _subtraction_error(x, peak, shifted)
-        shifted[(x == peak) & np.isinf(peak)] = 0.0
-        exp = np.exp(shifted)
-        # exp(shifted + lost) to first order: |lost| is at most half a unit of the shift.
-        exp += exp * np.where(np.isfinite(lost), lost, 0.0)
+    shifted = x - peak
+    lost = _subtraction_error(x, peak, shifted)
+    shifted[(x == peak) & np.isinf(peak)] = 0.0
+    exp = np.exp(shifted)
+    # exp(shifted + lost) to first order: |lost| is at most half a unit of the shift.
+    exp += exp * np.where(np.isfinite(lost), lost, 0.0)
     np.put_along_axis(exp, at_peak, 0.0, axis)
     rest = exp.sum(axis=axis, keepdims=True)
     # A NaN peak is everybody's NaN: put back, it must not become 1.
@@ -163,7 +163,8 @@ def _terms(x: Array, axis: int) -> _Terms:
 def _subtraction_error(a: Array, b: Array, difference: Array) -> Array:
     """What rounding took from `a - b`: TwoSum (Knuth, TAOCP volume 2, section 4.2.2)."""
     minus_b = difference - a
-    return (a - (difference - minus_b)) - (b + minus_b)
+    lost: Array = (a - (difference - minus_b)) - (b + minus_b)
+    return lost
 
 
 def _probabilities(terms: _Terms) -> Array:
@@ -185,10 +186,10 @@ class _Softmax(VectorFunction):
         y = _probabilities(terms)
         # A constant added to the flow changes nothing (the rows of y sum to 1): taking away the
         # peak's keeps the dominant entry out of the sum, where it would cancel.
-        with np.errstate(invalid="ignore"):
-            grad -= np.take_along_axis(grad, terms.at_peak, axis)
-            grad -= np.sum(grad * y, axis=axis, keepdims=True)
-            return grad * y
+        grad -= np.take_along_axis(grad, terms.at_peak, axis)
+        grad -= np.sum(grad * y, axis=axis, keepdims=True)
+        flow: Array = grad * y
+        return flow
 
 
 class _LogSoftmax(VectorFunction):
@@ -207,12 +208,11 @@ class _LogSoftmax(VectorFunction):
             return x
         terms = _terms(x, axis)
         own = np.take_along_axis(grad, terms.at_peak, axis)
-        with np.errstate(invalid="ignore"):
-            flow = grad - _probabilities(terms) * grad.sum(axis=axis, keepdims=True)
-            # At the peak: g (1 - y) - y * others, with 1 - y = rest / (1 + rest).
-            np.put_along_axis(grad, terms.at_peak, 0.0, axis)
-            others = grad.sum(axis=axis, keepdims=True)
-            at_peak = (own * terms.rest - others) / (1.0 + terms.rest)
+        flow = grad - _probabilities(terms) * grad.sum(axis=axis, keepdims=True)
+        # At the peak: g (1 - y) - y * others, with 1 - y = rest / (1 + rest).
+        np.put_along_axis(grad, terms.at_peak, 0.0, axis)
+        others = grad.sum(axis=axis, keepdims=True)
+        at_peak = (own * terms.rest - others) / (1.0 + terms.rest)
         at_peak[terms.undefined] = np.nan
         np.put_along_axis(flow, terms.at_peak, at_peak, axis)
         return flow
@@ -236,12 +236,12 @@ def _rounded_to_odd(x: Array) -> Array:
     Rounding to nearest twice is not rounding once; through odd it is (Boldo and Melquiond,
     "Emulation of FMA and correctly rounded sums", IEEE Transactions on Computers 57(4), 2008).
     """
-    with np.errstate(over="ignore", under="ignore"):
-        nearest = x.astype(np.float32)
+    nearest = x.astype(np.float32)
     inexact = (nearest != x) & np.isfinite(nearest)
     too_far = inexact & (np.abs(nearest) > np.abs(x))
     bits = np.where(too_far, np.nextafter(nearest, np.float32(0)), nearest).view(np.uint32)
-    return (bits | inexact).view(np.float32)
+    rounded: Array = (bits | inexact).view(np.float32)
+    return rounded
 
 
 softmax = _Softmax()

@@ -20,13 +20,15 @@ ARROWS: dict[str, set[str]] = {
     "formula": set(),
     "catalog": {"formula"},
     "kernels": {"formula"},
-    "picture": set(),
+    "picture": {"formula"},
     "vector": set(),
     "function": BELOW_FUNCTION,
     "layers": {"function", "vector", *BELOW_FUNCTION},
     "certify": {"function", *BELOW_FUNCTION},
     "insight": {"function", "layers", "vector", *BELOW_FUNCTION},
 }
+# One room in three files: the function, what is known of it, and how it is found by name.
+ROOM_OF = {"properties": "function", "registry": "function"}
 # These two see public names only: `limen` itself, and what a room's own __init__ exports.
 FACES = {"__init__", "cli"}
 
@@ -40,7 +42,7 @@ def modules() -> list[Path]:
 
 def room_of(path: Path) -> str:
     first = path.relative_to(SOURCE).parts[0]
-    return first.removesuffix(".py")
+    return ROOM_OF.get(first.removesuffix(".py"), first.removesuffix(".py"))
 
 
 def imported(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
@@ -73,7 +75,7 @@ def rooms_entered(text: str, package: str = "limen") -> list[tuple[int, str]]:
         if parts[0] == "limen":
             known = len(parts) > 1 and (SOURCE / parts[1]).with_suffix(".py").exists()
             known = known or (len(parts) > 1 and (SOURCE / parts[1]).is_dir())
-            entered.append((line, parts[1] if known else "limen"))
+            entered.append((line, ROOM_OF.get(parts[1], parts[1]) if known else "limen"))
     return entered
 
 

@@ -19,8 +19,7 @@ SELF_GATED = (
         name="swish",
         formula="x * sigmoid(beta * x)",
         description="SiLU with a slope that may be learned; with beta = 1 it is SiLU",
-        source="Ramachandran, Zoph & Le 2017, Searching for Activation Functions, "
-        "arXiv:1710.05941",
+        source="Ramachandran, Zoph & Le 2017, Searching for Activation Functions, arXiv:1710.05941",
         parameters={"beta": 1.0},
     ),
     Record(

@@ -23,18 +23,23 @@ except ImportError as error:  # pragma: no cover - the message is tested in a fr
         'the rigorous reference needs python-flint: pip install "limen[certify]"'
     ) from error
 
-__all__ = ["SERIES", "UNDEFINED", "arb", "arb_series", "fmpq", "working"]
+__all__ = ["SERIES", "arb", "arb_series", "fmpq", "undefined", "working"]
 
 Series = arb_series
 
-UNDEFINED = arb_series([arb("nan")])
-"""What an operation yields outside its domain, and a choice that the precision cannot decide."""
+_NAN = arb("nan")
+
+
+def undefined() -> Series:
+    """What an operation yields outside its domain, and a choice that precision cannot decide."""
+    return arb_series([_NAN] * flint.ctx.cap)
+
 
 # Arb's exp gives up at 2**128. Larger arguments are reduced here, up to this many bits, which
-# covers a cubic of inputs a little beyond the range of float64.
-_ARB_EXP_BITS = 120
+# covers a cubic of inputs a little beyond the range of float64; below minus that, exp is bounded.
 _MOST_EXP_BITS = 9000
-_LARGE = arb((1, _ARB_EXP_BITS))
+_LARGE = arb((1, 120))
+_NEXT_TO_NOTHING = arb(0, arb((1, -(1 << _MOST_EXP_BITS))))
 
 
 @contextmanager
@@ -55,60 +60,62 @@ def _with_value(series: Series, value: arb) -> Series:
     return arb_series(coefficients)
 
 
+def _integer(a: arb) -> int:
+    """The integer that an exact ball is."""
+    integer = a.unique_fmpz()
+    assert integer is not None
+    return int(integer)
+
+
 def _exp_of_large(a: arb) -> arb:
     """exp(a) for |a| too large for Arb: exp(a - n ln 2) 2**n, with the digits n costs added."""
     mantissa, exponent = a.mid().man_exp()
     bits = int(mantissa.bit_length() + exponent)
     if not a.is_finite() or bits > _MOST_EXP_BITS:
-        return a.exp()
+        return _NEXT_TO_NOTHING if a < -1 - arb((1, _MOST_EXP_BITS)) else a.exp()
     with flint.ctx.workprec(flint.ctx.prec + bits + 8):
         log2 = arb.const_log2()
-        n = (a.mid() / log2).mid().floor().unique_fmpz()
+        n = _integer((a.mid() / log2).mid().floor())
         rest = a - n * log2
     return rest.exp() * arb((1, n))
-
-
-def exp_ball(a: arb) -> arb:
-    """exp of a ball, for arguments of any size that a formula of doubles reaches."""
-    return _exp_of_large(a) if abs(a) > _LARGE else a.exp()
 
 
 def _exp(s: Series) -> Series:
     value = s[0]
     if abs(value) > _LARGE:
-        return (s - value).exp() * _exp_of_large(value)
+        return _with_value(s, arb(0)).exp() * _exp_of_large(value)
     return s.exp()
 
 
 def _inverse(s: Series) -> Series:
-    return UNDEFINED if s[0].contains(0) else s.inv()
+    return undefined() if s[0].contains(0) else s.inv()
 
 
 def _power(a: Series, b: Series) -> Series:
     exponent = b[0]
     if b.length() <= 1 and exponent.is_integer():
-        n = int(exponent.unique_fmpz())
+        n = _integer(exponent)
         return a**n if n >= 0 else _inverse(a**-n)
     if a[0].is_zero() and exponent > 0:
         return _power_of_zero(a, b)
-    return _exp(b * a.log()) if a[0] > 0 else UNDEFINED
+    return _exp(b * a.log()) if a[0] > 0 else undefined()
 
 
 def _power_of_zero(a: Series, b: Series) -> Series:
     """0**b and its derivatives: 0 as far as they are finite for certain."""
     if a.length() == 0 or not flint.ctx.cap > 1 or b[0] > flint.ctx.cap - 1:
         return arb_series([])
-    return arb_series([arb(0), *[arb("nan")] * (flint.ctx.cap - 1)])
+    return arb_series([arb(0), *[_NAN] * (flint.ctx.cap - 1)])
 
 
 def _sqrt(s: Series) -> Series:
     if s.length() <= 1 and s[0].is_zero():
         return arb_series([])
-    return s.sqrt() if s[0] >= 0 else UNDEFINED
+    return s.sqrt() if s[0] >= 0 else undefined()
 
 
 def _log(s: Series) -> Series:
-    return s.log() if s[0] > 0 else UNDEFINED
+    return s.log() if s[0] > 0 else undefined()
 
 
 def _log1p(s: Series) -> Series:
@@ -121,7 +128,10 @@ def _expm1(s: Series) -> Series:
 
 
 def _sigmoid(s: Series) -> Series:
-    return (1 + _exp(-s)).inv()
+    if s[0] > 0:
+        return (1 + _exp(-s)).inv()
+    e = _exp(s)  # exp of something large and positive may be too large for a ball
+    return e * (1 + e).inv()
 
 
 def _softplus(s: Series) -> Series:
@@ -130,11 +140,12 @@ def _softplus(s: Series) -> Series:
 
 
 def _tanh(s: Series) -> Series:
-    return _with_value(2 * _sigmoid(2 * s), s[0].tanh())
+    return -_tanh(-s) if s[0] < 0 else _with_value(-2 * _sigmoid(-2 * s), s[0].tanh())
 
 
 def _sech(s: Series) -> Series:
-    return 2 * (_exp(s) + _exp(-s)).inv()
+    e = _exp(-s) if s[0] > 0 else _exp(s)
+    return 2 * e * (1 + e * e).inv()
 
 
 def _sinh(s: Series) -> Series:

@@ -80,7 +80,7 @@ def format_of(dtype: object) -> Format:
 
 
 def _binade(number: arb) -> int | None:
-    """k with 2**k <= |number| < 2**(k + 1); None for 0. The number is exact."""
+    """The k with 2**k <= |number| < 2**(k + 1), of an exact number; None for 0."""
     mantissa, exponent = number.man_exp()
     return int(mantissa.bit_length() + exponent) - 1 if mantissa else None
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
-from limen.certify.balls import SERIES, UNDEFINED, arb, arb_series, fmpq, working
+from limen.certify.balls import SERIES, arb, arb_series, fmpq, undefined, working
 from limen.certify.measure import Format, is_tight
 from limen.formula.expression import (
     MINUS_ONE,
@@ -34,8 +35,8 @@ MOST_BITS = 8192
 # Where a limit at infinity is looked for: far beyond the range of every format, at three
 # unrelated mantissas and, to see growth, at twice the exponent.
 _FAR = 1200
-_PROBES = tuple(arb((k, _FAR)) for k in (3, 5, 11)) + (arb((3, 2 * _FAR)),)
-_SAME_LIMIT = arb((1, -1100))
+_PROBES = (*(arb((k, _FAR)) for k in (3, 5, 11)), arb((3, 2 * _FAR)))
+_SAME_LIMIT = arb((1, -48))
 
 _SIGN_MEETS = {
     "less": (-1,),
@@ -106,15 +107,30 @@ class Reference:
         precision = FEWEST_BITS if format_.precision < 40 else 2 * FEWEST_BITS
         while True:
             with working(precision, self.order + 1):
-                series = self._series(point, precision)
+                series = self._values(point, precision)[-1]
                 factorials = [math.factorial(n) for n in range(self.order + 1)]
                 balls = [series[n] * factorials[n] for n in range(self.order + 1)]
             if precision >= MOST_BITS or all(is_tight(ball, format_) for ball in balls):
                 return balls
             precision *= 2
 
-    def _series(self, point: Sequence[arb], precision: int) -> arb_series:
-        values: list[arb_series | bool | None] = list(self._constants_at(precision))
+    def signs(self, *point: float) -> list[int | None]:
+        """The signs of the value, of each derivative, and of what each comparison compares.
+
+        Where one of them changes lies a root, an extremum, or a kink. None: 128 bits do not tell.
+        """
+        with working(2 * FEWEST_BITS, self.order + 1):
+            values = self._values([arb(x) for x in point], 2 * FEWEST_BITS)
+            balls = [values[-1][n] for n in range(self.order + 1)]
+            for node, arguments in zip(self._nodes, self._arguments, strict=True):
+                if node.operation in _SIGN_MEETS:
+                    a, b = arguments
+                    balls.append(values[a][0] - values[b][0])
+        return [_sign(ball) for ball in balls]
+
+    def _values(self, point: Sequence[arb], precision: int) -> list[Any]:
+        """The series (or, for a comparison, the truth) of every node, arguments first."""
+        values: list[Any] = list(self._constants_at(precision))
         for name, x in zip(self.inputs, point, strict=True):
             self._place_leaf(values, "input", name, x)
         for place, node in enumerate(self._nodes):
@@ -126,7 +142,7 @@ class Reference:
                     values[place] = _choose(*[values[a] for a in arguments])
                 else:
                     values[place] = SERIES[node.operation](*[values[a] for a in arguments])
-        return values[-1]
+        return values
 
     def _constants_at(self, precision: int) -> list[arb_series | None]:
         """The leaves that no input changes, as series of the working precision."""
@@ -141,27 +157,20 @@ class Reference:
             self._constants[precision] = found
         return found
 
-    def _place_leaf(self, values: list, kind: str, name: str, value: arb) -> None:
+    def _place_leaf(self, values: list[Any], kind: str, name: str, value: arb) -> None:
         for place, node in enumerate(self._nodes):
             if node.operation == kind and node.payload == name:
                 values[place] = arb_series([value, 1] if name == self.by else [value])
 
-    def _compare(self, place: int, values: list, point: Sequence[arb]) -> bool | None:
+    def _compare(self, place: int, values: list[Any], point: Sequence[arb]) -> bool | None:
         """Whether a comparison holds; None where this precision cannot tell."""
         a, b = self._arguments[place]
-        difference = values[a][0] - values[b][0]
-        sign: int | None = None
-        if difference.is_zero():
-            sign = 0
-        elif difference > 0:
-            sign = 1
-        elif difference < 0:
-            sign = -1
-        elif difference.is_finite():
+        sign = 0 if a == b else _sign(values[a][0] - values[b][0])
+        if sign is None:
             sign = self._exact_sign(a, b, values, point)
         return None if sign is None else sign in _SIGN_MEETS[self._nodes[place].operation]
 
-    def _exact_sign(self, a: int, b: int, values: list, point: Sequence[arb]) -> int | None:
+    def _exact_sign(self, a: int, b: int, values: list[Any], point: Sequence[arb]) -> int | None:
         """The sign of the difference of two rational expressions, in fractions."""
         exact: list[Fraction | bool | None] = []
         leaves = dict(zip(self.inputs, map(_fraction_of, point), strict=True))
@@ -192,6 +201,13 @@ class Reference:
         return [_limit([probe[n] for probe in probes]) for n in range(self.order + 1)]
 
 
+def _sign(ball: arb) -> int | None:
+    """The sign of every number in a ball; None when they have several."""
+    if ball.is_zero():
+        return 0
+    return 1 if ball > 0 else -1 if ball < 0 else None
+
+
 def _limit(values: Sequence[arb]) -> arb:
     near, *_, further = values
     if all(abs(value - near) < _SAME_LIMIT for value in values):
@@ -204,11 +220,9 @@ def _limit(values: Sequence[arb]) -> arb:
     return arb("nan")
 
 
-def _choose(
-    condition: bool | None, yes: arb_series | None, no: arb_series | None
-) -> arb_series | None:
+def _choose(condition: bool | None, yes: arb_series, no: arb_series) -> arb_series:
     if condition is None:
-        return UNDEFINED
+        return undefined()
     return yes if condition else no
 
 
@@ -221,8 +235,8 @@ def _fraction_of(exact: arb) -> Fraction:
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
-def _rational(operation: str, arguments: Sequence[Fraction | bool | None]) -> Fraction | None:
-    """The operation in fractions; None where it leaves them."""
+def _rational(operation: str, arguments: Sequence[Any]) -> Any:
+    """The operation on fractions; None where it leaves them, or an argument is None already."""
     match operation, arguments:
         case "where", (bool(condition), yes, no):
             return yes if condition else no

@@ -13,7 +13,7 @@ from typing import Any
 
 from limen.formula.expression import Expression, evaluate
 
-__all__ = ["DIGITS", "SAME", "context", "number", "value"]
+__all__ = ["DIGITS", "SAME", "context", "number", "regular", "value"]
 
 DIGITS = 60
 """Decimal digits of the working precision."""
@@ -45,16 +45,32 @@ def value(expression: Expression, x: Any) -> Any:
     Returns:
         An `mpf`, infinite or NaN as `limen.formula.real` would have it; a bool for a comparison.
     """
+    return evaluate(expression, _visitor(x))
+
+
+def regular(expression: Expression, x: Any) -> Any:
+    """The value where the formula is regular; None where some part of it is infinite or NaN."""
+    visit, finite = _visitor(x), context().isfinite
+
+    def visit_finite(node: Expression, *arguments: Any) -> Any:
+        if any(a is None for a in arguments):
+            return None
+        result = visit(node, *arguments)
+        return result if finite(result) else None
+
+    return evaluate(expression, visit_finite)
+
+
+def _visitor(x: Any) -> Callable[..., Any]:
     point = x if isinstance(x, context().mpf) else number(x)
+    functions = _functions()
 
     def visit(node: Expression, *arguments: Any) -> Any:
         if node.operation == "constant":
             return number(node.payload)
-        if node.operation == "input":
-            return point
-        return _functions()[node.operation](*arguments)
+        return point if node.operation == "input" else functions[node.operation](*arguments)
 
-    return evaluate(expression, visit)
+    return visit
 
 
 @cache

@@ -27,7 +27,7 @@ from limen.formula import digits, interval
 __all__ = ["UNIT", "Expansion", "Scale", "TooNearError", "UnsupportedError"]
 
 # More terms than any activation function needs; what is dropped goes into the rest.
-_MOST_TERMS = 6
+_MOST_TERMS = 5
 # The bounds of the rest are computed in floats and moved outward by this, relatively.
 _PAD = 1e-12
 
@@ -40,12 +40,20 @@ class UnsupportedError(Exception):
     """The function is not of this kind, wherever it starts."""
 
 
+Rational = int | Fraction
+
+
+def plain(number: Rational) -> Rational:
+    """An int where it is one: much faster than a `Fraction`, and equal to it."""
+    return int(number) if number.denominator == 1 else number
+
+
 class Scale(NamedTuple):
     """t**power * (log t)**logs * exp(sum of p * t**q), with the q falling and positive."""
 
-    power: Fraction
-    logs: Fraction
-    exponent: tuple[tuple[Fraction, Any], ...]
+    power: Rational
+    logs: Rational
+    exponent: tuple[tuple[Rational, Any], ...]
 
     def times(self, other: Scale) -> Scale:
         """The product of two scales."""
@@ -53,12 +61,16 @@ class Scale(NamedTuple):
         for q, p in other.exponent:
             total[q] = sum_of(total.get(q, 0), p)
         exponent = tuple(sorted(((q, p) for q, p in total.items() if p), reverse=True))
-        return Scale(self.power + other.power, self.logs + other.logs, exponent)
+        return Scale(plain(self.power + other.power), plain(self.logs + other.logs), exponent)
 
-    def to(self, n: Fraction) -> Scale:
+    def to(self, n: Rational) -> Scale:
         """The scale raised to a rational power."""
         exponent = tuple((q, p * digits.number(n)) for q, p in self.exponent) if n else ()
-        return Scale(self.power * n, self.logs * n, exponent)
+        return Scale(plain(self.power * n), plain(self.logs * n), exponent)
+
+    def over(self, other: Scale) -> Scale:
+        """The quotient of two scales."""
+        return self.times(other.to(-1))
 
     @property
     def growth(self) -> int:
@@ -82,32 +94,28 @@ class Scale(NamedTuple):
         return math.exp(min(size + abs(size) * _PAD, 700.0)) * (1 + _PAD) + 1e-320
 
     def _falls_from(self, start: float) -> bool:
-        """Whether t d/dt log S = power + logs / log t + sum of p q t**q stays negative.
+        """Whether t d/dt log S = power + logs / log t + sum of p q t**q is negative from `start`.
 
-        Divided by the leading power of t, every other part falls as t grows: it is enough to look
-        at `start`, counting what is positive only.
+        Divided by the part that grows most, every other part shrinks in size as t grows: it is
+        enough to look at `start`, and only at what is positive.
         """
-        parts = [(Fraction(0), float(self.power)), (Fraction(0), float(self.logs / Fraction(1)))]
-        parts[1] = (Fraction(0), float(self.logs) / math.log(start))
-        parts += [(q, float(p) * float(q)) for q, p in self.exponent]
-        if self.exponent:
-            (_, leading), others = parts[2], parts[:2] + parts[3:]
-        elif self.power:
-            (_, leading), others = parts[0], parts[1:]
-        else:
-            (_, leading), others = parts[1], ()
-        top = float(self.exponent[0][0]) if self.exponent else 0.0
-        against = sum(c * start ** (float(q) - top) for q, c in others if c > 0)
+        parts = [(float(q), float(p) * float(q)) for q, p in self.exponent]
+        parts.append((0.0, float(self.power)))
+        parts.append((0.0, float(self.logs) / math.log(start)))
+        (top, leading), *others = [part for part in parts if part[1]]
+        against = sum(c * start ** (q - top) for q, c in others if c > 0)
         return leading < 0 and against * (1 + _PAD) <= -leading
 
 
-UNIT = Scale(Fraction(0), Fraction(0), ())
+UNIT = Scale(0, 0, ())
 """The scale of constants."""
 
 
 def sum_of(a: Any, b: Any) -> Any:
     """a + b, and 0 where the two cancel to the digits that are known."""
     total = a + b
+    if (a < 0) == (b < 0):
+        return total
     return 0 * total if abs(total) <= digits.SAME * max(abs(a), abs(b)) else total
 
 
@@ -132,13 +140,13 @@ class Expansion:
 
     def __init__(self, start: float, terms: dict[Scale, Any], rests: Iterable[Rest] = ()) -> None:
         self.start = start
-        ordered = sorted(terms, key=_BY_GROWTH)
-        kept = {s: terms[s] for s in ordered[:_MOST_TERMS] if terms[s]}
-        rests = [*rests, *(_exact(s, terms[s]) for s in ordered[_MOST_TERMS:] if terms[s])]
+        merged = _merged(terms)
+        kept = dict(merged[:_MOST_TERMS])
+        rests = [*rests, *(_exact(s, c) for s, c in merged[_MOST_TERMS:])]
         self.rest: Rest | None = None
         if rests:
             top = min((r.scale for r in rests), key=_BY_GROWTH)
-            below = [s for s in kept if s != top and s.times(top.to(Fraction(-1))).growth < 0]
+            below = [s for s in kept if _compare(s, top) > 0]
             rests += [_exact(s, kept.pop(s)) for s in below]
             self.rest = _together(rests, top, start)
         self.terms: dict[Scale, Any] = kept
@@ -190,7 +198,7 @@ class Expansion:
         if not self.terms:
             raise UnsupportedError
         scale = next(iter(self.terms))
-        if self.rest and self.rest.scale == scale:
+        if self.rest and _compare(self.rest.scale, scale) == 0:
             raise UnsupportedError
         return scale, self.terms[scale]
 
@@ -202,14 +210,14 @@ class Expansion:
         """
         if self.is_zero:
             return 0
-        low, high = self.relative(*self._largest())
+        low, high = self.relative(*self.largest())
         if low > 0:
             return 1
         if high < 0:
             return -1
         raise TooNearError
 
-    def _largest(self) -> tuple[Scale, Any]:
+    def largest(self) -> tuple[Scale, Any]:
         if self.terms:
             scale = next(iter(self.terms))
             return scale, abs(self.terms[scale])
@@ -218,23 +226,33 @@ class Expansion:
 
     def relative(self, scale: Scale, c: Any) -> interval.Interval:
         """Bounds of the whole, divided by c > 0 times a scale that nothing here outgrows."""
-        inverse = scale.to(Fraction(-1))
         low = high = 0.0
         for s, d in self.terms.items():
-            size = s.times(inverse).bound(self.start) * float(d / c)
-            exact = s == scale
+            size = s.over(scale).bound(self.start) * float(d / c)
+            exact = _compare(s, scale) == 0
             low += size if exact or size < 0 else 0.0
             high += size if exact or size > 0 else 0.0
         if self.rest:
-            size = self.rest.scale.times(inverse).bound(self.start) / float(c)
-            exact = self.rest.scale == scale
+            size = self.rest.scale.over(scale).bound(self.start) / float(c)
+            exact = _compare(self.rest.scale, scale) == 0
             low += self.rest.low * size if exact or self.rest.low < 0 else 0.0
             high += self.rest.high * size if exact or self.rest.high > 0 else 0.0
         return (low - abs(low) * _PAD - 1e-320, high + abs(high) * _PAD + 1e-320)
 
 
 def _compare(a: Scale, b: Scale) -> int:
-    return -a.times(b.to(Fraction(-1))).growth
+    return 0 if a is b else -a.over(b).growth
+
+
+def _merged(terms: dict[Scale, Any]) -> list[tuple[Scale, Any]]:
+    """The terms by falling growth, equal scales together, without those that cancel."""
+    merged: list[tuple[Scale, Any]] = []
+    for scale in sorted(terms, key=_BY_GROWTH):
+        if merged and _compare(merged[-1][0], scale) == 0:
+            merged[-1] = (scale, sum_of(merged[-1][1], terms[scale]))
+        else:
+            merged.append((scale, terms[scale]))
+    return [(scale, c) for scale, c in merged if c]
 
 
 _BY_GROWTH = cmp_to_key(_compare)
@@ -256,9 +274,8 @@ def _together(rests: list[Rest], top: Scale, start: float) -> Rest:
     """One rest that holds them all, on the scale of the largest."""
     low = high = 0.0
     waves = 0
-    inverse = top.to(Fraction(-1))
     for rest in rests:
-        factor = rest.scale.times(inverse)
+        factor = rest.scale.over(top)
         if factor.growth == 0:
             low, high = low + rest.low, high + rest.high
             waves += 1 if rest.oscillates else 2 if rest.low != rest.high else 0

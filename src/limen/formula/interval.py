@@ -256,9 +256,7 @@ def _sign(a: Interval) -> Interval:
     return (sign(a[0]), sign(a[1]))
 
 
-def _circular(
-    function: Callable[[float], float], peak: float
-) -> Callable[[Interval], Interval]:
+def _circular(function: Callable[[float], float], peak: float) -> Callable[[Interval], Interval]:
     """sin or cos: 1 at `peak` and every 2 pi from it, -1 half way between."""
 
     def passes(a: Interval, place: float) -> bool:

@@ -32,7 +32,8 @@ class Operation:
         derivative: the partial derivative by each argument, as a formula in `a`, `b`, `c`.
             Empty for comparisons, and for `where`, `minimum`, `maximum` and `clip`, whose
             derivative chooses a branch (`derive` says which one a tie takes).
-        latex: how it is set, with `{a}`, `{b}`, `{c}` for the arguments.
+        latex: how it is set, with `{a}`, `{b}`, `{c}` for the arguments; empty for `where`, whose
+            cases take as many lines as choices follow each other.
         symbol: the infix operator in text, with its `precedence` (higher binds tighter).
         conditions: the arguments that are comparisons, not numbers.
         limits: the limits as the argument goes to -inf and +inf; None where there is none.
@@ -79,7 +80,7 @@ def _function(name: str, derivative: str, latex: str = "", **row: object) -> Ope
         name,
         1,
         derivative=(derivative,),
-        latex=latex or rf"\operatorname{{{name}}}\left({{a}}\right)",
+        latex=latex or rf"\operatorname{{{{{name}}}}}\left({{a}}\right)",
         **row,  # type: ignore[arg-type]
     )
 
@@ -99,12 +100,7 @@ _ROWS = (
     Operation("power", 2, ("b * a**(b - 1)", "a**b * log(a)"), r"{a}^{{{b}}}", "**", 50),
     # Choices
     *map(_comparison, _COMPARISON_SYMBOLS),
-    Operation(
-        "where",
-        3,
-        latex=r"\begin{{cases}} {b} & \text{{if }} {a} \\ {c} & \text{{otherwise}} \end{{cases}}",
-        conditions=frozenset({0}),
-    ),
+    Operation("where", 3, conditions=frozenset({0})),
     Operation("minimum", 2, latex=r"\min\left({a}, {b}\right)"),
     Operation("maximum", 2, latex=r"\max\left({a}, {b}\right)"),
     Operation("clip", 3, latex=r"\operatorname{{clip}}\left({a}, {b}, {c}\right)"),

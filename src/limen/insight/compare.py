@@ -310,4 +310,3 @@ def _margin(values: Sequence[float]) -> float:
         return math.nan
     quantile = float(needed("scipy.stats").t.ppf(0.975, n - 1))
     return quantile * float(np.std(values, ddof=1)) / math.sqrt(n)
-

@@ -54,8 +54,8 @@ def chart(
     """
     bottom, top = limits
     masks = [_dots(x, line.values, limits, width, height) for line in lines]
-    zero_row = _place(0.0, top, bottom, height) if bottom < 0 < top else None
-    zero_column = _place(0.0, x[0], x[-1], width) if x[0] < 0 < x[-1] else None
+    zero_row = _dot(0.0, top, bottom, height * _ROWS) // _ROWS if bottom < 0 < top else None
+    zero_column = _dot(0.0, x[0], x[-1], width * _COLUMNS) // _COLUMNS if x[0] < 0 < x[-1] else None
     labels = {0: f"{top:.3g}", height - 1: f"{bottom:.3g}"}
     if zero_row is not None:
         labels[zero_row] = "0"
@@ -68,12 +68,13 @@ def chart(
             cells = [int(mask[row, column]) for mask in masks]
             drawn = next((i for i, cell in enumerate(cells) if cell), None)
             if drawn is not None:
-                mark = "*+ox"[drawn % 4] if plain else chr(_BRAILLE + int(np.bitwise_or.reduce(cells)))
-                text.append(mark, lines[drawn].style)
+                dots = chr(_BRAILLE + int(np.bitwise_or.reduce(cells)))
+                text.append("*+ox"[drawn % 4] if plain else dots, lines[drawn].style)
             else:
                 text.append(_axis(row == zero_row, column == zero_column, plain), "dim")
         text.append("\n")
-    text.append(" " * (margin + 1) + ("+" if plain else "└") + ("-" if plain else "─") * width + "\n", "dim")
+    corner, rule = "+-" if plain else "└─"
+    text.append(" " * (margin + 1) + corner + rule * width + "\n", "dim")
     text.append(" " * (margin + 2) + _ends(x, width, zero_column), "dim")
     return text
 
@@ -106,8 +107,9 @@ def _segment(grid: npt.NDArray[np.bool_], x0: float, y0: float, x1: float, y1: f
             grid[row, column] = True
 
 
-def _place(value: float, first: float, last: float, count: int) -> int:
-    return min(count - 1, int((value - first) / (last - first) * count))
+def _dot(value: float, first: float, last: float, count: int) -> int:
+    """Which of `count` dots from `first` to `last` is nearest to a value."""
+    return round((value - first) / (last - first) * (count - 1))
 
 
 def _axis(on_row: bool, on_column: bool, plain: bool) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from limen.errors import ShapeError, UnknownNameError
-from limen.function import ActivationFunction, activation, get
+from limen.function import ActivationFunction
 from limen.layers.layer import Layer
 from limen.layers.parameter import Parameter
+from limen.registry import resolve
 from limen.vector import VECTOR_FUNCTIONS, VectorFunction
 
 __all__ = ["Activation"]
@@ -68,10 +69,12 @@ class Activation(Layer):
                 )
             self.learnable[name] = Parameter(name, ())
             self.learnable[name].value = defaults[name]
-        self._current = ((), self._function)  # values of the learnable parameters, and what they give
+        # The values of the learnable parameters, and the function they give.
+        self._current: tuple[tuple[float, ...], Any] = ((), self._function)
 
     @property
     def function(self) -> ActivationFunction | VectorFunction:
+        """The function, with the present values of its learnable parameters."""
         if not self.learnable:
             return self._function
         values = tuple(float(parameter.value) for parameter in self.learnable.values())
@@ -88,30 +91,31 @@ class Activation(Layer):
 
     @property
     def formula(self) -> str:
+        """The forward step in one line."""
         name, text = self._function.name, self._function.formula
         if isinstance(self._function, VectorFunction):
             return f"y[j] = {text}"
         definition = "" if name == text else f",  {name} = {text}"
         if self.is_gated:
-            return (
-                f"y[j] = {name}(gate[j], value[j])  (first half of x: value, second half: gate)"
-                + definition
-            )
+            return f"y[j] = {name}(gate[j], value[j]){definition}"
         return f"y[j] = {name}(x[j]){definition}"
 
     @property
     def backward_formula(self) -> str:
+        """The backward step in one line."""
         function = self._function
         if isinstance(function, VectorFunction):
             return f"grad_input[j] = {function.backward_formula}"
         if self.is_gated:
-            return "grad_value[j] = grad_output[j] df/dvalue,  grad_gate[j] = grad_output[j] df/dgate"
+            return "grad_input = (grad_output df/dvalue, grad_output df/dgate), half by half"
         return "grad_input[j] = grad_output[j] f'(x[j])"
 
     def parameters(self) -> tuple[Parameter, ...]:
+        """The learnable parameters of the function; none unless asked for."""
         return tuple(self.learnable.values())
 
     def outputs_for(self, inputs: int) -> int:
+        """As many as come in; half as many for a gated function."""
         if not self.is_gated:
             return inputs
         if inputs % 2:
@@ -122,6 +126,7 @@ class Activation(Layer):
         return inputs // 2
 
     def compute(self, x: Array, out: Array | None = None) -> Array:
+        """The function on every neuron; `out` may be `x` itself unless the function is gated."""
         function: Any = self.function
         if not self.is_gated:
             return function(x, out=out)  # type: ignore[no-any-return]
@@ -148,6 +153,7 @@ class Activation(Layer):
             parameter.grad_memory()[...] = slopes[name]
 
     def twin(self) -> Activation:
+        """An Activation layer of the same function, outside of any model."""
         other = Activation(self._function, learnable=tuple(self.learnable))
         for name, parameter in self.learnable.items():
             other.learnable[name].value = parameter.value
@@ -165,15 +171,8 @@ def _halves(x: Array) -> tuple[Array, Array]:
 
 
 def _resolved(function: Any) -> ActivationFunction | VectorFunction:
-    if isinstance(function, ActivationFunction | VectorFunction):
+    if isinstance(function, VectorFunction):
         return function
-    if not isinstance(function, str):
-        return activation(function)
-    name = function.strip()
-    if name in VECTOR_FUNCTIONS:
-        return VECTOR_FUNCTIONS[name]
-    # "x" is the shortest formula; any other single word is a name, so that a misspelt one
-    # gets the list of near names instead of a formula error.
-    if name.isidentifier() and name != "x":
-        return get(name)
-    return activation(function)
+    if isinstance(function, str) and function in VECTOR_FUNCTIONS:
+        return VECTOR_FUNCTIONS[function]
+    return resolve(function)

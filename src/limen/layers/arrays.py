@@ -15,9 +15,7 @@ __all__ = ["MODEL_DTYPES", "model_dtype", "real_array"]
 MODEL_DTYPES = ("float32", "float64")
 
 
-def real_array(
-    array: ArrayLike, place: str, dtype: np.dtype[Any] | None = None
-) -> NDArray[Any]:
+def real_array(array: ArrayLike, place: str, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
     """`array` as real floats: in `dtype`, or as it is, with integers and booleans to float64."""
     try:
         result = np.asarray(array)
@@ -33,10 +31,10 @@ def real_array(
 
 def model_dtype(dtype: Any) -> np.dtype[Any]:
     """`dtype` as a NumPy dtype that a model computes in."""
-    try:
-        result = np.dtype(dtype)
-    except TypeError:
-        result = None  # type: ignore[assignment]
-    if result is None or result.name not in MODEL_DTYPES:
-        raise DtypeError(f"Model: dtype must be one of {', '.join(MODEL_DTYPES)}, given {dtype!r}")
-    return result
+    for name in MODEL_DTYPES:
+        try:
+            if np.dtype(dtype) == name:
+                return np.dtype(name)
+        except TypeError:  # no dtype at all
+            break
+    raise DtypeError(f"Model: dtype must be one of {', '.join(MODEL_DTYPES)}, given {dtype!r}")

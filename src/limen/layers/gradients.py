@@ -55,6 +55,7 @@ class GradientRow:
 
     @property
     def ok(self) -> bool:
+        """Whether the two agree within 1e-6, or cannot be compared."""
         return bool(self.note) or (self.checked > 0 and self.max_error <= _TOLERANCE)
 
 
@@ -117,9 +118,9 @@ def check_gradients(
     generator = np.random.default_rng(0)
     surrogate = _last_surrogate(twin)
     arrays = [("input", 0, samples, twin.layers[0].grad_input)]
-    for layer in twin.layers:
+    for index, layer in enumerate(twin.layers):
         for parameter in layer.parameters():
-            arrays.append((parameter.name, layer.index, parameter.value, parameter.grad))
+            arrays.append((parameter.name, index, parameter.value, parameter.grad))
     rows = []
     for name, index, values, grad in arrays:
         if surrogate is not None and index <= surrogate.index:
@@ -187,6 +188,6 @@ def _slope(
 def _last_surrogate(model: Model) -> Any:
     """The last layer whose backward pass is, on purpose, not the derivative of its forward pass."""
     for layer in reversed(model.layers):
-        if isinstance(layer, Activation) and getattr(layer.function, "surrogate_name", None):
+        if isinstance(layer, Activation) and getattr(layer.function, "surrogate_function", None):
             return layer
     return None

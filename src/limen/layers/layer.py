@@ -148,7 +148,7 @@ class Layer(ABC):
         return grad_input
 
     def renew(self) -> None:
-        """Leave the arrays of earlier passes to whoever holds them; the next pass makes new ones."""
+        """Leave the arrays of earlier passes to their holders; the next pass makes new ones."""
         self._buffers = Buffers()
 
     def checked(self, x: ArrayLike) -> Array:

@@ -52,21 +52,26 @@ class Linear(Layer):
 
     @property
     def formula(self) -> str:
+        """The forward step in one line."""
         return "y[j] = sum_i W[j,i] x[i]" + (" + b[j]" if self.bias else "")
 
     @property
     def backward_formula(self) -> str:
+        """The backward step in one line."""
         return "grad_input[i] = sum_j grad_output[j] W[j,i]"
 
     def parameters(self) -> tuple[Parameter, ...]:
+        """The weight, and the bias if there is one."""
         return (self.weight, self.bias) if self.bias else (self.weight,)
 
     def outputs_for(self, inputs: int) -> int:
+        """`outputs`, for `inputs` and no other number."""
         if inputs != self.inputs:
             raise ShapeError(f"{self.place}: expected {self.inputs} inputs, given {inputs}")
         return self.outputs
 
     def initialise(self, generator: np.random.Generator, dtype: np.dtype[Any]) -> None:
+        """Draw what has no value yet; give all of it `dtype`."""
         bound = 1.0 / sqrt(self.inputs)
         for parameter in self.parameters():
             if not parameter.is_set:
@@ -74,6 +79,7 @@ class Linear(Layer):
         super().initialise(generator, dtype)
 
     def compute(self, x: Array, out: Array | None = None) -> Array:
+        """The weighted sums; `out` must not be `x`."""
         y: Array = np.matmul(x, self.weight.value.T, out=out)
         if self.bias:
             y += self.bias.value
@@ -88,6 +94,7 @@ class Linear(Layer):
             np.matmul(grad_output, self.weight.value, out=grad_input)
 
     def twin(self) -> Linear:
+        """A Linear layer of the same values, outside of any model."""
         other = Linear(self.inputs, self.outputs, bias=self.bias is not None)
         for mine, theirs in zip(self.parameters(), other.parameters(), strict=True):
             if mine.is_set:

@@ -55,11 +55,12 @@ def affine_form(layer: Layer) -> tuple[float, float] | None:
     function = layer.function if isinstance(layer, Activation) else None
     if not isinstance(function, ActivationFunction) or function.is_gated:
         return None
-    slope = function.derivative()
+    forward = ActivationFunction(function.definition)  # without a surrogate's derivative
+    slope = forward.derivative()
     # Without kinks: a step function, too, has a derivative that does not depend on x.
-    if names(slope.expression, "input") or function.kinks:
+    if names(slope.expression, "input") or forward.kinks != ():
         return None
-    return float(slope(0.0)), float(function(0.0))
+    return float(slope(0.0)), float(forward(0.0))
 
 
 def _product(layers: list[Layer]) -> Linear:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from limen.layers.gradients import GradientReport
+    from limen.layers.history import History
     from limen.layers.summary import Summary
     from limen.layers.trace import Trace
-    from limen.layers.training import History
 
 __all__ = ["Evaluation", "Model"]
 
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 
 
 class Evaluation(NamedTuple):
-    """What a model is worth on some data; `accuracy` is None unless the loss is a classification."""
+    """How a model does on some data; `accuracy` is None unless the loss is a classification."""
 
     loss: float
     accuracy: float | None

@@ -10,12 +10,16 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from limen.errors import FileError, LimenError
-from limen.function import ActivationFunction, activation
+from limen.errors import FileError, FormulaError
+from limen.formula.definition import Definition, inputs_of
+from limen.formula.parse import parse
+from limen.function import ActivationFunction
 
 __all__ = ["Record", "describe_function", "restore_function"]
 
 _LONGEST_TEXT = 100_000
+_MOST_SURROGATES = 4
+_MOST_KINKS = 1_000
 
 
 class Record:
@@ -38,54 +42,66 @@ class Record:
         return cls(entries, place)
 
     def has(self, name: str) -> bool:
+        """Whether there is an entry of that name."""
         return name in self._entries
 
     def text(self, name: str) -> str:
-        value = self._get(name)
+        """Text of a bounded length."""
+        value = self.value(name)
         if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
             raise self._wrong(name, f"text of at most {_LONGEST_TEXT:,} characters", value)
         return value
 
     def choice(self, name: str, among: Sequence[str]) -> str:
-        value = self._get(name)
+        """One of a few texts."""
+        value = self.value(name)
         if not isinstance(value, str) or value not in among:
             raise self._wrong(name, f"one of {', '.join(among)}", value)
         return value
 
     def integer(self, name: str, *, smallest: int, largest: int) -> int:
-        value = self._get(name)
+        """A whole number in a range; true and false are none."""
+        value = self.value(name)
         if type(value) is not int or not smallest <= value <= largest:
             raise self._wrong(name, f"a whole number from {smallest} to {largest}", value)
         return value
 
     def boolean(self, name: str) -> bool:
-        value = self._get(name)
+        """True or false."""
+        value = self.value(name)
         if type(value) is not bool:
             raise self._wrong(name, "true or false", value)
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
-        value = self._get(name)
+        """A list of texts."""
+        value = self.value(name)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self._wrong(name, "a list of texts", value)
         return tuple(value)
 
     def numbers(self, name: str) -> dict[str, float]:
         """An object of finite numbers."""
-        value = self._get(name)
+        value = self.value(name)
         if not isinstance(value, dict) or not all(map(_is_finite_number, value.values())):
             raise self._wrong(name, "an object of finite numbers", value)
         return {key: float(number) for key, number in value.items()}
 
     def record(self, name: str) -> Record:
-        return Record(self._get(name), f"{self.place}, {name}")
+        """An object inside this one."""
+        return Record(self.value(name), f"{self.place}, {name}")
 
     def records(self, name: str, *, most: int) -> list[Record]:
-        value = self._get(name)
+        """A list of at most `most` objects."""
+        value = self.value(name)
         if not isinstance(value, list) or len(value) > most:
             raise self._wrong(name, f"a list of at most {most:,} objects", value)
         singular = name.removesuffix("s")
         return [Record(item, f"{singular} {index}") for index, item in enumerate(value)]
+
+    def optional(self, name: str) -> Record | None:
+        """An object inside this one, or null."""
+        return None if self.value(name) is None else self.record(name)
 
     def finished(self) -> None:
         """Refuse entries that nobody asked for."""
@@ -93,7 +109,8 @@ class Record:
         if unknown:
             raise FileError(f"{self.place}: unknown entries {', '.join(map(_short, unknown[:8]))}")
 
-    def _get(self, name: str) -> Any:
+    def value(self, name: str) -> Any:
+        """Whatever stands there, unchecked."""
         if name not in self._entries:
             raise FileError(f"{self.place}: lacks {name!r}")
         self._asked.add(name)
@@ -105,30 +122,59 @@ class Record:
 
 def describe_function(function: ActivationFunction) -> dict[str, Any]:
     """An activation function as JSON: what `restore_function` makes the same function of."""
-    description: dict[str, Any] = {
+    kinks, surrogate = function.at_kinks, function.surrogate_function
+    return {
         "name": function.name,
         "formula": function.formula,
         "inputs": list(function.inputs),
-        "parameters": dict(function.parameters),
+        "parameters": function.parameters,
+        "at_kinks": [list(pair) for pair in kinks.items()] if isinstance(kinks, dict) else kinks,
+        "surrogate": surrogate and describe_function(surrogate),
     }
-    return description
 
 
-def restore_function(record: Record) -> ActivationFunction:
-    """The activation function that a record describes, its formula parsed as any other text."""
+def restore_function(record: Record, *, depth: int = 0) -> ActivationFunction:
+    """The activation function that a record describes, its formula parsed as any other text.
+
+    The formula stands in elementary operations, so that it means the same on every machine,
+    whatever has been registered there.
+    """
+    if depth > _MOST_SURROGATES:
+        raise FileError(
+            f"{record.place}: more than {_MOST_SURROGATES} surrogates inside each other"
+        )
     name, formula = record.text("name"), record.text("formula")
     inputs, parameters = record.texts("inputs"), record.numbers("parameters")
+    at_kinks = _kinks(record)
+    surrogate = record.optional("surrogate")
+    other = None if surrogate is None else restore_function(surrogate, depth=depth + 1)
     record.finished()
     try:
-        function = activation(formula, name=name, **parameters)
-    except (LimenError, TypeError) as error:
+        expression = parse(formula, parameters)
+        definition = Definition(name, inputs_of(expression), parameters, expression)
+    except FormulaError as error:
         raise FileError(f"{record.place}: formula refused: {error}") from error
-    if tuple(function.inputs) != inputs:
-        raise FileError(
-            f"{record.place}: formula has the inputs {', '.join(function.inputs)}, "
-            f"the file says {', '.join(inputs)}"
-        )
-    return function
+    for given in (inputs, other and other.inputs):
+        if given and given != definition.inputs:
+            raise FileError(
+                f"{record.place}: its formula has the inputs {', '.join(definition.inputs)}, "
+                f"not {', '.join(given)}"
+            )
+    return ActivationFunction(definition, at_kinks=at_kinks, surrogate=other)
+
+
+def _kinks(record: Record) -> float | dict[float, float] | None:
+    value = record.value("at_kinks")
+    if value is None or _is_finite_number(value):
+        return value
+    pairs = value if isinstance(value, list) and len(value) <= _MOST_KINKS else [None]
+    for pair in pairs:
+        if not (isinstance(pair, list) and len(pair) == 2 and all(map(_is_finite_number, pair))):
+            raise FileError(
+                f"{record.place}: 'at_kinks' must be null, a number, or at most {_MOST_KINKS} "
+                f"pairs of numbers, found {_short(value)}"
+            )
+    return {float(point): float(slope) for point, slope in pairs}
 
 
 def _is_finite_number(value: Any) -> bool:

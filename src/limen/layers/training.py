@@ -224,6 +224,16 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def _figures(history: History) -> str:
+    """The last epoch, short enough to stand beside the bar."""
+    accuracy = f" {history.accuracy[-1]:.1%}" if history.accuracy else ""
+    text = f"loss {history.loss[-1]:.3g}{accuracy}" if history.loss else ""
+    if history.validation_loss:
+        accuracy = f" {history.validation_accuracy[-1]:.1%}" if history.accuracy else ""
+        text += f", held out {history.validation_loss[-1]:.3g}{accuracy}"
+    return text
+
+
 @contextmanager
 def _progress(epochs: int, batches: int, show: bool) -> Iterator[Callable[[History], None]]:
     """A progress bar over all batches; yields what to call after each."""
@@ -234,7 +244,7 @@ def _progress(epochs: int, batches: int, show: bool) -> Iterator[Callable[[Histo
 
     columns = (
         TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(),
     )
@@ -250,6 +260,6 @@ def _progress(epochs: int, batches: int, show: bool) -> Iterator[Callable[[Histo
                 return
             shown_at = perf_counter()
             epoch = min(len(history.loss) + 1, epochs)
-            bar.update(task, completed=done, epoch=epoch, figures=history.latest())
+            bar.update(task, completed=done, epoch=epoch, figures=_figures(history))
 
         yield advance

@@ -55,12 +55,9 @@ def bind(function: Callable[..., Any], result: types.Type, *arguments: types.Typ
     return intrinsic(wrapper)
 
 
-def bind_all(functions: list[Callable[..., Any]], number: types.Type) -> dict[str, Any]:
-    """Intrinsics for functions whose arguments and result are all of one type, by name."""
-    return {
-        function.__name__: bind(function, number, *[number] * len(signature(function).parameters))
-        for function in functions
-    }
+def bind_numbers(number: types.Type, function: Callable[..., Any]) -> Any:
+    """A Numba intrinsic for a function whose arguments and result are all of one type."""
+    return bind(function, number, *[number] * len(signature(function).parameters))
 
 
 def _emission(function: Callable[..., Any], signature: Any) -> tuple[Any, Callable[..., ir.Value]]:

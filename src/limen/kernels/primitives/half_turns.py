@@ -9,10 +9,10 @@ trigonometric functions", 1983, in the arithmetic of error-free transformations.
 from __future__ import annotations
 
 from functools import cache
-from math import ldexp
+from math import ldexp, nan
 
 from limen.kernels.primitives.exact import two_product, two_sum
-from limen.kernels.primitives.lanes import Real, Table, rint, select
+from limen.kernels.primitives.lanes import Real, Table, absolute, fma, rint, select
 
 #: The first 1280 binary digits of 1/pi, after the point.
 _ONE_OVER_PI = int(
@@ -25,19 +25,22 @@ _ONE_OVER_PI = int(
 _DIGITS = 1280
 _ROW_DIGITS = 260
 
-#: Below 2^SMALLEST_EXPONENT a number is a negligible part of a turn and counts as 0.
-SMALLEST_EXPONENT = -130
+#: A number below 2^_SMALLEST_EXPONENT is a negligible part of a turn and counts as 0.
+_SMALLEST_EXPONENT = -130
 _LARGEST_EXPONENT = 1023
-_SIGN_AND_SIGNIFICAND = -0x7FF0000000000001  # 0x800FFFFFFFFFFFFF
-_INTEGER_EXPONENT = (1023 + 52) << 52
+_BIAS = 1023
+#: 1.5 2^52: in its sum with a small integer, the integer is in the low bits.
+_ROUNDER = 6755399441055744.0
+_SIGN_AND_SIGNIFICAND = 0x800FFFFFFFFFFFFF
+_INTEGER_EXPONENT = (_BIAS + 52) << 52
 
 
 @cache
 def _table() -> Table:
-    """Rows (2^(E - 52) / pi) mod 2, in [-1, 1), for rising E; before them a row of zeros."""
-    exponents = range(SMALLEST_EXPONENT, _LARGEST_EXPONENT + 1)
+    """Rows (2^(E - 52) / pi) mod 2, in [-1, 1), for rising E; zeros before, NaN (infinity) after."""
+    exponents = range(_SMALLEST_EXPONENT, _LARGEST_EXPONENT + 1)
     rows = (_parts_of_row(exponent - 52) for exponent in exponents)
-    return Table("one_over_pi", ((0.0, 0.0, 0.0, 0.0), *rows))
+    return Table("one_over_pi", ((0.0,) * 4, *rows, (nan,) * 4))
 
 
 def _parts_of_row(exponent: int) -> tuple[float, ...]:
@@ -57,26 +60,34 @@ def _parts_of_row(exponent: int) -> tuple[float, ...]:
 
 def _operands(x: Real) -> tuple[Real, list[Real]]:
     """M, with the sign of x, and the row of the table for x's exponent."""
-    bits = x.bits()
+    smallest = ldexp(1.0, _SMALLEST_EXPONENT)
+    bits = select(absolute(x) < smallest, smallest / 2, x).bits()
     significand = ((bits & _SIGN_AND_SIGNIFICAND) | _INTEGER_EXPONENT).as_real()
-    biased = (bits >> 52) & 0x7FF
-    row = biased - (1023 + SMALLEST_EXPONENT - 1)
-    return significand, _table().look_up(row.not_below(0, _LARGEST_EXPONENT - SMALLEST_EXPONENT + 1))
+    return significand, _table().look_up(((bits >> 52) & 0x7FF) - (_BIAS + _SMALLEST_EXPONENT - 1))
 
 
 def half_turns(x: Real, phase: float) -> tuple[Real, Real, Real]:
     """n, f_high and f_low with x / pi + phase = n + f_high + f_low modulo 2, |f_high| <= 1/2.
 
-    The error of f is below 2^-105 (2^-105 |x| for |x| < 1), and `phase` is a multiple of 1/4.
+    The error of f is below 2^-105, and below 2^-105 |x| where the phase is 0 and |x| < 1.
     """
     significand, (first, second, third, _) = _operands(x)
     high, error = two_product(significand, first)
     middle, middle_error = two_product(significand, second)
+    tail = fma(significand, third, middle_error)
     high = high - 2.0 * rint(high * 0.5)
-    high, low = two_sum(high + phase, error)
-    # middle + ... is at most one half: the integer is settled only after it is in.
+    if phase:
+        high, lost = two_sum(phase, high)
+        error, lost = two_sum(error, lost)
+        tail = tail + lost
+    high, low = two_sum(high, error)
     high, rest = two_sum(high, middle)
-    n = rint(high)
     low, carry = two_sum(low, rest)
+    n = rint(high)
     high, low = two_sum(high - n, low)
-    return n, high, low + (carry + (middle_error + significand * third))
+    return n, high, low + (carry + tail)
+
+
+def negate_where_odd(value: Real, n: Real) -> Real:
+    """(-1)^n value for a small integer n: its lowest bit becomes the sign."""
+    return (((n + _ROUNDER).bits() << 63) ^ value.bits()).as_real()

@@ -176,7 +176,8 @@ class Real:
 
     def intrinsic(self, name: str, *others: Real | float) -> Real:
         """LLVM's floating point intrinsic of that name, applied to this number and `others`."""
-        function = self.builder.module.declare_intrinsic(name, [_FLOAT])
+        kind = ir.FunctionType(_FLOAT, [_FLOAT] * (1 + len(others)))
+        function = self.builder.module.declare_intrinsic(name, [_FLOAT], kind)
         return self._apply(lambda *values: self.builder.call(function, values), *others)
 
 

@@ -1,0 +1,389 @@
+"""ActivationFunction: the object people hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from limen.errors import FormulaError, LimenError, ShapeError, UnknownNameError
+from limen.formula import real
+from limen.formula.definition import Definition, check_default
+from limen.formula.derive import derivative
+from limen.formula.expression import Expression, apply, constant, input_, parameter
+from limen.formula.show import to_latex, to_text
+from limen.formula.stabilize import canonical
+from limen.formula.trace import Traced, compose
+from limen.kernels import cpu
+from limen.kernels.arrays import Array, as_input, bits, kernel_dtype, output, together
+from limen.kernels.plan import Plan, backward_plan, forward_plan
+from limen.properties import Properties
+
+__all__ = ["ActivationFunction", "AtKinks"]
+
+AtKinks = float | Mapping[float, float] | None
+"""The derivative at kinks: None for the formula's own, one number for all, or one for each."""
+
+_Bound = tuple[Callable[..., None], tuple[float, ...]]
+_SUM_BLOCK = 1 << 12  # a parameter's gradient is summed in blocks of this, whatever the threads
+_PASS = 1 << 16
+
+
+class ActivationFunction(Properties):
+    """An activation function: callable, differentiable, printable.
+
+    Make one with `limen.activation`, fetch one with `limen.get`. It never changes.
+
+    Attributes:
+        name: what it is called.
+        inputs: `("x",)`, or `("gate", "value")` for a gated function.
+        parameters: the value of each parameter, by name.
+        at_kinks: the derivative chosen at kinks, None for the formula's own.
+
+    Example:
+        >>> import limen
+        >>> silu = limen.get("silu")
+        >>> silu([-1.0, 0.0, 1.0])
+        array([-0.26894142,  0.        ,  0.73105858])
+        >>> silu.backward(1.0, [-1.0, 0.0, 1.0])
+        array([0.07232949, 0.5       , 0.92767051])
+        >>> silu.derivative().formula
+        'sigmoid(x) * (1 + x * sigmoid(-x))'
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        *,
+        at_kinks: AtKinks = None,
+        surrogate: ActivationFunction | None = None,
+    ) -> None:
+        self._definition = definition
+        self._surrogate = surrogate
+        self._bound: dict[tuple[str, str], _Bound] = {}
+        self.at_kinks = _checked_kinks(at_kinks)
+
+    # --- What it is ----------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._definition.name
+
+    @property
+    def definition(self) -> Definition:
+        """The formula with its inputs and parameters, as other formulas use it."""
+        return self._definition
+
+    @property
+    def expression(self) -> Expression:
+        """The formula as it was given."""
+        return self._definition.expression
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs."""
+        return self._definition.inputs
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The value of each parameter."""
+        return dict(self._definition.parameters)
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether it takes a gate and a value."""
+        return len(self.inputs) == 2
+
+    @cached_property
+    def formula(self) -> str:
+        """The formula as text that `limen.activation` reads."""
+        return to_text(self.expression)
+
+    @cached_property
+    def latex(self) -> str:
+        """The formula in LaTeX."""
+        return to_latex(self.expression)
+
+    # --- Value and gradient --------------------------------------------------------------
+
+    def __call__(self, *inputs: Any, out: Array | None = None, **parameters: Any) -> Any:
+        """The function's value, element by element.
+
+        Args:
+            *inputs: one array (two for a gated function) of any shape and layout, of float64,
+                float32, float16 or bfloat16; numbers, lists and integer arrays become float64.
+            out: where to write; the input itself is allowed.
+            **parameters: other values of parameters, for this call.
+
+        Returns:
+            An array of the input's shape, dtype and memory order; a scalar for a scalar.
+
+        Raises:
+            DtypeError: for complex, object and text data, or an `out` of another dtype.
+            ShapeError: for an `out` of another shape.
+        """
+        if any(isinstance(a, Traced) for a in (*inputs, *parameters.values())):
+            return compose(self._definition, inputs, parameters)
+        if parameters:
+            return self.with_parameters(**parameters)(*inputs, out=out)
+        arrays = self._admitted(inputs)
+        result = output(out, arrays[0])
+        kernel, numbers = self._kernel("forward", kernel_dtype(result))
+        cpu.launch(kernel, [bits(a) for a in arrays], [bits(result)], numbers)
+        return result if out is not None or result.ndim else result[()]
+
+    def backward(
+        self, grad_output: Any, *inputs: Any, out: Any = None, parameters: bool = False
+    ) -> Any:
+        """Hands the learning flow on: grad_output * f'(input), element by element.
+
+        Args:
+            grad_output: the gradient of the loss by the function's value; a number or an array
+                that broadcasts to the input's shape.
+            *inputs: what the function was called with.
+            out: where to write (a pair for a gated function); `grad_output` itself is allowed.
+            parameters: whether to return the gradients by the parameters as well.
+
+        Returns:
+            The gradient by the input, shaped like it (a pair for a gated function). With
+            `parameters`, that and a dictionary of one float for each parameter: the sum over all
+            elements, in an order that depends on neither threads nor layout.
+
+        Raises:
+            DtypeError: for data limen does not compute with, or an `out` of another dtype.
+            ShapeError: for shapes that do not fit.
+        """
+        arrays = self._admitted(inputs)
+        first = arrays[0]
+        flow = self._admitted_flow(grad_output, first)
+        given = out if isinstance(out, tuple | list) else (out,) * len(arrays)
+        if len(given) != len(arrays):
+            raise ShapeError(f"out must be {len(arrays)} arrays, one for each input")
+        results = [output(o, first) for o in given]
+        sums = self._parameter_gradients(flow, arrays) if parameters else None
+        kernel, numbers = self._kernel("backward", kernel_dtype(first))
+        cpu.launch(kernel, [bits(a) for a in (flow, *arrays)], [bits(r) for r in results], numbers)
+        found = [r if out is not None or r.ndim else r[()] for r in results]
+        grad_input = tuple(found) if self.is_gated else found[0]
+        return grad_input if sums is None else (grad_input, sums)
+
+    def derivative(self, by: int | str = 1) -> ActivationFunction:
+        """The derivative, an activation function like any other.
+
+        Args:
+            by: the order of the derivative by `x`, or the name of an input or parameter.
+
+        Raises:
+            FormulaError: for a negative order, or an order for a gated function.
+            UnknownNameError: for a name that is neither an input nor a parameter.
+        """
+        if isinstance(by, str):
+            return self._derived(self._slope(by), f"{self.name} by {by}")
+        if self.is_gated:
+            raise FormulaError(f"{self.name} has two inputs: derivative('gate') or ('value')")
+        if by < 0:
+            raise FormulaError(f"the order of a derivative is 0 or more, got {by}")
+        found = self
+        for order in range(1, by + 1):
+            found = found._derived(found._slope(self.inputs[0]), self.name + "'" * order)
+        return found
+
+    # --- Variants ------------------------------------------------------------------------
+
+    def with_parameters(self, **parameters: float) -> ActivationFunction:
+        """The same function with other values of its parameters."""
+        unknown = set(parameters) - set(self.parameters)
+        if unknown:
+            known = ", ".join(self.parameters) or "none"
+            raise UnknownNameError(
+                f"{self.name} has no parameter {sorted(unknown)[0]!r}; it has: {known}"
+            )
+        values = {n: check_default(n, v) for n, v in parameters.items()}
+        return self._with(self.name, self.expression, self.parameters | values)
+
+    def with_kinks(self, at_kinks: AtKinks) -> ActivationFunction:
+        """The same function with another choice of the derivative at kinks."""
+        return ActivationFunction(
+            self._definition, at_kinks=at_kinks, surrogate=self._surrogate
+        )
+
+    def surrogate(self, other: ActivationFunction | str) -> ActivationFunction:
+        """The same function with another function's derivative in the backward pass.
+
+        Args:
+            other: a function of one input, or the name of one.
+        """
+        if isinstance(other, str):
+            from limen.registry import resolve
+
+            other = resolve(other)
+        if other.inputs != self.inputs:
+            raise FormulaError(f"{other.name} has inputs {other.inputs}, not {self.inputs}")
+        return ActivationFunction(self._definition, at_kinks=self.at_kinks, surrogate=other)
+
+    @property
+    def surrogate_function(self) -> ActivationFunction | None:
+        """The function whose derivative the backward pass takes, if it is another's."""
+        return self._surrogate
+
+    def _with(
+        self, name: str, expression: Expression, parameters: Mapping[str, float]
+    ) -> ActivationFunction:
+        definition = Definition(name, self.inputs, dict(parameters), expression)
+        return ActivationFunction(
+            definition, at_kinks=self.at_kinks, surrogate=self._surrogate
+        )
+
+    def _derived(self, slope: Expression, name: str) -> ActivationFunction:
+        source = self._surrogate or self
+        return ActivationFunction(Definition(name, self.inputs, source.parameters, slope))
+
+    def _slope(self, name: str) -> Expression:
+        """The derivative by an input or parameter, with the choices at kinks in it."""
+        if self._surrogate is not None and name in self.inputs:
+            return self._surrogate._slope(name)
+        if name in self.inputs:
+            leaf = input_(name)
+        elif name in self.parameters:
+            leaf = parameter(name)
+        else:
+            raise UnknownNameError(f"{self.name} has neither input nor parameter {name!r}")
+        slope = canonical(derivative(canonical(self.expression), leaf))
+        if name in self.inputs:
+            for point, value in self._kink_values().items():
+                is_there = apply("equal", leaf, constant(point))
+                slope = apply("where", is_there, constant(value), slope)
+        return slope
+
+    def _kink_values(self) -> dict[float, float]:
+        if self.at_kinks is None:
+            return {}
+        if isinstance(self.at_kinks, Mapping):
+            return dict(self.at_kinks)
+        kinks = self.kinks
+        if not isinstance(kinks, tuple):
+            raise LimenError(
+                f"the kinks of {self.name} are {kinks!r}: pass a mapping {{point: derivative}}"
+            )
+        return dict.fromkeys(kinks, self.at_kinks)
+
+    # --- Kernels -------------------------------------------------------------------------
+
+    def source(self, direction: str = "forward", dtype: str = "float32") -> str:
+        """The source of the kernel, as it is compiled.
+
+        Args:
+            direction: "forward" or "backward".
+            dtype: "float64", "float32", "float16" or "bfloat16".
+        """
+        from limen.kernels.printer import DTYPES, to_source
+
+        if direction not in ("forward", "backward") or dtype not in DTYPES:
+            raise UnknownNameError(
+                f"no {direction!r} kernel for {dtype!r}: forward or backward, {', '.join(DTYPES)}"
+            )
+        return to_source(self._plan(direction), dtype, self._title(direction, dtype))
+
+    def _kernel(self, direction: str, dtype: str) -> _Bound:
+        found = self._bound.get((direction, dtype))
+        if found is None:
+            plan = self._plan(direction)
+            numbers = [*self._numbers(), *(self._limits(direction) if plan.is_guarded else ())]
+            kernel = _compiled(plan, dtype, self._title(direction, dtype))
+            found = self._bound[direction, dtype] = (kernel, tuple(numbers))
+        return found
+
+    def _plan(self, direction: str) -> Plan:
+        if direction == "forward":
+            return forward_plan(self.expression, self.inputs, self.parameters)
+        slopes = [self._slope(name) for name in self.inputs]
+        source = self._surrogate or self
+        if direction == "backward":
+            return backward_plan(tuple(slopes), self.inputs, source.parameters)
+        slopes = [self._slope(name) for name in self.parameters]
+        return backward_plan(tuple(slopes), self.inputs, self.parameters, wide=len(slopes))
+
+    def _numbers(self) -> tuple[float, ...]:
+        return tuple(self.parameters.values())
+
+    def _limits(self, direction: str) -> tuple[float, float]:
+        """The limits at both infinities; where they are unknown, what the formula gives there."""
+        function = self if direction == "forward" else self.derivative()
+        low, high = function.limits
+        return _limit(function, low, -math.inf), _limit(function, high, math.inf)
+
+    def _title(self, direction: str, dtype: str) -> str:
+        return f"{self.name}, {direction}, {dtype}: generated by limen from {self.formula}"
+
+    # --- Arrays --------------------------------------------------------------------------
+
+    def _admitted(self, inputs: tuple[Any, ...]) -> list[Array]:
+        if len(inputs) != len(self.inputs):
+            raise TypeError(
+                f"{self.name} takes {' and '.join(self.inputs)}: {len(self.inputs)} "
+                f"array{'s' * self.is_gated}, got {len(inputs)}"
+            )
+        arrays = [as_input(a, n) for a, n in zip(inputs, self.inputs, strict=True)]
+        return together(arrays, self.inputs)
+
+    def _admitted_flow(self, grad_output: Any, like: Array) -> Array:
+        flow = as_input(grad_output, "grad_output").astype(like.dtype, copy=False)
+        if flow.shape == like.shape:
+            return flow
+        try:
+            return np.broadcast_to(flow, like.shape)
+        except ValueError:
+            raise ShapeError(
+                f"grad_output has shape {flow.shape}, the input of {self.name} has {like.shape}"
+            ) from None
+
+    def _parameter_gradients(self, flow: Array, arrays: list[Array]) -> dict[str, float]:
+        if not self.parameters:
+            return {}
+        kernel, numbers = self._kernel("parameters", kernel_dtype(flow))
+        flat = [bits(np.ascontiguousarray(a).reshape(-1)) for a in (flow, *arrays)]
+        terms = [np.empty(_PASS) for _ in self.parameters]
+        sums: list[list[float]] = [[] for _ in terms]
+        for start in range(0, flat[0].size, _PASS):
+            parts = [a[start : start + _PASS] for a in flat]
+            views = [t[: parts[0].size] for t in terms]
+            cpu.launch(kernel, parts, views, numbers)
+            for found, view in zip(sums, views, strict=True):
+                found += [float(view[i : i + _SUM_BLOCK].sum())
+                          for i in range(0, view.size, _SUM_BLOCK)]
+        return dict(zip(self.parameters, map(_total, sums), strict=True))
+
+
+def _total(parts: list[float]) -> float:
+    """The exact sum of the blocks, rounded once; NaN and infinities as in plain addition."""
+    return math.fsum(parts) if all(map(math.isfinite, parts)) else sum(parts)
+
+
+def _limit(function: ActivationFunction, limit: object, at: float) -> float:
+    if limit is None:
+        return math.nan
+    if isinstance(limit, float):
+        return limit
+    environment = {**function.parameters, function.inputs[0]: at}
+    return float(real.value(canonical(function.expression), environment))
+
+
+def _checked_kinks(at_kinks: AtKinks) -> float | dict[float, float] | None:
+    if at_kinks is None:
+        return None
+    if isinstance(at_kinks, Mapping):
+        return {check_default("at_kinks", p): check_default("at_kinks", v)
+                for p, v in at_kinks.items()}
+    return check_default("at_kinks", at_kinks)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(plan: Plan, dtype: str, title: str) -> Callable[..., None]:
+    from limen.kernels.cache import compile_kernel
+
+    return compile_kernel(plan, dtype, title)
+

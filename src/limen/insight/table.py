@@ -1,0 +1,122 @@
+"""A comparison in the terminal: a progress bar while it runs, a table of what came out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from limen.insight.compare import BLOCKED_BELOW, Comparison, Recipe, Record, Row, compare
+
+__all__ = ["run", "show"]
+
+_BAR = 24
+
+
+def run(functions: Iterable[str], data: str, seeds: int, recipe: Recipe, jobs: int) -> Comparison:
+    """Compares, with a progress bar that moves on with every model trained."""
+    chosen = tuple(functions)
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", style="dim"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(chosen) * seeds)
+
+        def advance(record: Record) -> None:
+            done = f"{record.function}, seed {record.seed}: {record.test_accuracy:.2%}"
+            bar.update(task, advance=1, description=done)
+
+        return compare(chosen, data, seeds, recipe, jobs, advance)
+
+
+def show(comparison: Comparison, console: Console) -> None:
+    """Prints what was done, the table, and how to read it."""
+    rows = comparison.rows()
+    console.print(Text(_task(comparison), "dim"))
+    console.print(_table(rows, comparison.data.name))
+    for note in _notes(rows):
+        console.print(Text(note, "dim"))
+
+
+def _task(comparison: Comparison) -> str:
+    data, recipe = comparison.data, comparison.recipe
+    widths = [data.features, *recipe.widths, data.classes]
+    seeds = len({record.seed for record in comparison.records})
+    return (
+        f"{data.name}: {len(data.train_inputs):,} samples to learn from, "
+        f"{len(data.test_inputs):,} to test; Linear layers {' - '.join(map(str, widths))} with the "
+        f"function between them; Adam({recipe.learning_rate:g}), {recipe.epochs} epochs, "
+        f"batches of {recipe.batch_size}; {seeds} seed{'s' * (seeds > 1)}"
+    )
+
+
+def _table(rows: list[Row], data: str) -> Table:
+    table = Table(title=None, header_style="bold", box=None, pad_edge=False)
+    table.add_column("function", overflow="fold")
+    table.add_column("test accuracy", justify="right", no_wrap=True)
+    table.add_column("95% interval", no_wrap=True)
+    table.add_column("seconds", justify="right")
+    table.add_column("blocked", justify="right")
+    table.add_column("weights", justify="right")
+    low = min(_interval(row)[0] for row in rows)
+    high = max(_interval(row)[1] for row in rows)
+    for row in rows:
+        margin = "" if math.isnan(row.margin) else f" ± {100 * row.margin:4.2f}"
+        table.add_row(
+            Text(row.function),
+            f"{100 * row.accuracy:5.2f}{margin} %",
+            _bar(row, low, high),
+            f"{row.seconds:.2f}",
+            f"{row.blocked:.1%}",
+            f"{row.weights:,}",
+        )
+    return table
+
+
+def _interval(row: Row) -> tuple[float, float]:
+    margin = 0.0 if math.isnan(row.margin) else row.margin
+    return row.accuracy - margin, row.accuracy + margin
+
+
+def _bar(row: Row, low: float, high: float) -> Text:
+    """The mean and its interval on the scale that all rows share."""
+    scale = (_BAR - 1) / ((high - low) or 1.0)
+    first, last = (round((end - low) * scale) for end in _interval(row))
+    mean = round((row.accuracy - low) * scale)
+    marks = ["━" if first <= place <= last else "·" for place in range(_BAR)]
+    marks[mean] = "●"
+    text = Text()
+    for place, mark in enumerate(marks):
+        text.append(mark, "blue" if first <= place <= last else "dim")
+    return text
+
+
+def _notes(rows: list[Row]) -> list[str]:
+    notes = [
+        "test accuracy: mean over the seeds and its 95% interval (Student's t). Seeds differ in "
+        "first weights and order of samples; the split of the data is the same for all.",
+        "seconds: of training, median, one thread a model. blocked: share of hidden neurons, over "
+        f"the test part, where |f′| < {BLOCKED_BELOW:g}.",
+    ]
+    notes += [
+        f"{row.function} bends nothing: its Linear layers in a row are ONE linear function. One "
+        f"Linear layer gives the same outputs (largest difference measured: {row.linear_gap:.0e} "
+        "of the largest output)."
+        for row in rows
+        if row.linear_gap is not None
+    ]
+    notes += [
+        f"{row.function}: {row.stopped} of {len(row.accuracies)} seeds stopped early, their loss "
+        "no longer finite."
+        for row in rows
+        if row.stopped
+    ]
+    return notes

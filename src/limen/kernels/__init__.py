@@ -1,0 +1,1 @@
+"""From a stable expression to native code: plan, source, compiled kernel, launch."""

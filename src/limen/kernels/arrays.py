@@ -1,0 +1,90 @@
+"""What may be computed with: arrays of four dtypes, and what becomes one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limen.errors import DtypeError, ShapeError
+
+__all__ = ["Array", "as_input", "bits", "kernel_dtype", "new_like", "output", "together"]
+
+Array = NDArray[Any]
+
+_FLOATS = {"float64", "float32", "float16", "bfloat16"}
+
+
+def kernel_dtype(array: Array) -> str:
+    """The name of the array's dtype, as kernels know it."""
+    return array.dtype.name
+
+
+def as_input(value: Any, what: str) -> Array:
+    """The array a caller means: its own if it is one we compute with, else converted as NumPy does.
+
+    Args:
+        value: an array, a number, or a (nested) sequence of numbers.
+        what: what to call it in an error.
+
+    Raises:
+        DtypeError: for complex, object, text and extended-precision data.
+    """
+    array = np.asarray(value)
+    if array.dtype.name in _FLOATS:
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.kind in "biu":
+        return array.astype(np.float64)
+    raise DtypeError(
+        f"{what} has dtype {array.dtype}; limen computes with float64, float32, float16 and "
+        "bfloat16 (integers become float64)"
+    )
+
+
+def together(arrays: Sequence[Array], names: Sequence[str]) -> list[Array]:
+    """Several inputs brought to one dtype and one shape by NumPy's rules."""
+    if len(arrays) == 1:
+        return list(arrays)
+    dtype = arrays[0].dtype
+    if any(a.dtype != dtype for a in arrays):
+        try:
+            dtype = np.result_type(*arrays)
+        except TypeError:
+            dtype = np.dtype(np.float32)  # float16 and bfloat16 have no common 16-bit type
+    try:
+        shape = np.broadcast_shapes(*(a.shape for a in arrays))
+    except ValueError:
+        shapes = ", ".join(f"{n} {a.shape}" for n, a in zip(names, arrays, strict=True))
+        raise ShapeError(f"the shapes do not go together: {shapes}") from None
+    return [np.broadcast_to(a.astype(dtype, copy=False), shape) for a in arrays]
+
+
+def new_like(array: Array) -> Array:
+    """A fresh array of the same shape, dtype and memory order, that owns its elements."""
+    return np.empty_like(array, subok=False)
+
+
+def output(given: Any, like: Array, what: str = "out") -> Array:
+    """The array to write to: the caller's, checked, or a new one.
+
+    Raises:
+        DtypeError, ShapeError: when the caller's array does not fit.
+    """
+    if given is None:
+        return new_like(like)
+    if not isinstance(given, np.ndarray):
+        raise DtypeError(f"{what} must be a NumPy array, got {type(given).__name__}")
+    if given.dtype != like.dtype:
+        raise DtypeError(f"{what} has dtype {given.dtype}, the result has {like.dtype}")
+    if given.shape != like.shape:
+        raise ShapeError(f"{what} has shape {given.shape}, the result has {like.shape}")
+    if not given.flags.writeable:
+        raise ShapeError(f"{what} is read-only")
+    return given
+
+
+def bits(array: Array) -> Array:
+    """The array as kernels take it: a 16-bit float as its bits."""
+    return array.view(np.uint16) if array.dtype.itemsize == 2 else array

@@ -1,0 +1,163 @@
+"""Compiles kernel sources with Numba, and keeps the machine code in the user's private cache.
+
+A kernel's file is named by a hash of its plan and of the generator (every source file of the
+formula and kernel rooms): Numba's own cache does not notice a changed generator. Numba keeps
+machine code as pickle, so the folder must belong to the user alone; where that cannot be, kernels
+are compiled afresh in each process and nothing is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import stat
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from functools import cache
+from importlib.abc import InspectLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from limen.formula.normal import order
+from limen.kernels.plan import Plan
+from limen.kernels.printer import to_source
+
+__all__ = ["Kernel", "compile_kernel", "folder"]
+
+Kernel = Callable[..., None]
+_compiling = threading.RLock()
+# A child forked while another thread compiles would wait for that thread for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_compiling.acquire,
+        after_in_parent=_compiling.release,
+        after_in_child=_compiling.release,
+    )
+
+
+def compile_kernel(plan: Plan, dtype: str, title: str) -> Kernel:
+    """The native kernel of a plan for one dtype: from the cache folder, or compiled now.
+
+    Args:
+        plan: what the kernel computes.
+        dtype: "float64", "float32", "float16" or "bfloat16" (the last two as uint16 arrays).
+        title: the first line of the source, for people who read it.
+
+    Returns:
+        A function of contiguous one-dimensional arrays and floats that releases the GIL.
+    """
+    with _compiling:
+        source = to_source(plan, dtype, title)
+        module = _load(source, f"{_slug(title)}_{_digest(plan, dtype)}")
+        return _jit(module.kernel, plan, dtype)
+
+
+def _jit(function: Callable[..., None], plan: Plan, dtype: str) -> Kernel:
+    import numba
+    from numba import types
+
+    element = {"float64": types.float64, "float32": types.float32}.get(dtype, types.uint16)
+    read = types.Array(element, 1, "C", readonly=True)
+    written = [types.Array(types.float64 if w else element, 1, "C") for w in plan.wide]
+    numbers = [types.float64] * len(plan.parameters)
+    signature = types.void(*[read] * len(plan.inputs), *written, *numbers)
+    options = {"nogil": True, "error_model": "numpy", "cache": folder() is not None}
+    kernel: Kernel = numba.njit([signature], **options)(function)
+    return kernel
+
+
+def _slug(title: str) -> str:
+    return "".join(c if c.isalnum() and c.isascii() else "_" for c in title.split(":")[0])[:60]
+
+
+def _digest(plan: Plan, dtype: str) -> str:
+    parts = (
+        _generator(), dtype, plan.inputs, plan.parameters, plan.wide,
+        tuple(order(output) for output in plan.outputs),
+    )  # fmt: skip
+    return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+
+@cache
+def _generator() -> str:
+    """A hash of every source file that decides what a kernel does."""
+    rooms = Path(__file__).parent, Path(__file__).parents[1] / "formula"
+    digest = hashlib.blake2b(digest_size=12)
+    for path in sorted(p for room in rooms for p in room.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+# --- The folder ------------------------------------------------------------------------------
+
+
+@cache
+def folder() -> Path | None:
+    """The private cache folder, made if need be; None where there can be none.
+
+    It is $LIMEN_CACHE_DIR, else the platform's cache folder for the user.
+    """
+    path = Path(os.environ.get("LIMEN_CACHE_DIR") or _platform_cache() / "limen")
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path if _is_private(path) and os.access(path, os.W_OK) else None
+    except OSError:
+        return None
+
+
+def _platform_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _is_private(path: Path) -> bool:
+    if not hasattr(os, "getuid"):
+        return True
+    status = path.stat()
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+class _Source(InspectLoader):
+    """Loads a module from the source we just printed: never from what a file may hold."""
+
+    def __init__(self, source: str, path: str) -> None:
+        self._source = source
+        self._path = path
+
+    def get_source(self, fullname: str) -> str:
+        return self._source
+
+    def get_code(self, fullname: str) -> Any:
+        return self.source_to_code(self._source, self._path)
+
+
+def _load(source: str, name: str) -> ModuleType:
+    place = folder()
+    path = f"<limen kernel {name}>" if place is None else str(place / f"{name}.py")
+    if place is not None:
+        _write(Path(path), source)
+    loader = _Source(source, path)
+    spec = importlib.util.spec_from_loader(f"limen_kernel_{name}", loader, origin=path)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = path
+    sys.modules[module.__name__] = module  # Numba finds a cached function's module by its name
+    loader.exec_module(module)
+    return module
+
+
+def _write(path: Path, source: str) -> None:
+    """Writes the file whole, unless it is there: Numba's cache depends on its time stamp."""
+    if path.exists() and path.read_text(encoding="utf-8") == source:
+        return
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(source)
+    os.replace(temporary, path)

@@ -1,0 +1,234 @@
+"""Plans a kernel: which numbers go in, which expressions come out, lowered to primitives.
+
+A plan is the last thing that is still mathematics. Everything a kernel does beside loading and
+storing is an expression: the choice of a branch, the product with the incoming gradient, and the
+guards that make the edges exact (limits at infinity, NaN in NaN out, the sign of zero).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+
+from limen.formula import real
+from limen.formula.expression import (
+    ONE,
+    ZERO,
+    Expression,
+    apply,
+    constant,
+    divide,
+    evaluate,
+    input_,
+    multiply,
+    names,
+    negate,
+    parameter,
+    power,
+    rebuild,
+    substitute,
+    walk,
+)
+from limen.formula.stabilize import canonical, stable
+
+__all__ = ["GRAD_OUTPUT", "LIMIT_NAMES", "Plan", "backward_plan", "forward_plan"]
+
+GRAD_OUTPUT = "grad_output"
+LIMIT_NAMES = ("at_minus_infinity", "at_plus_infinity")
+"""The parameters that carry the limits, which depend on the values of the others."""
+
+_LARGEST = constant(sys.float_info.max)
+# exp and its kin stop at a large finite number (so that a product with a vanishing factor is 0,
+# not NaN): what a formula makes of that at infinity is not its limit.
+_SATURATING = {"exp", "expm1", "sinh", "cosh"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a kernel computes for each element.
+
+    Attributes:
+        inputs: the arrays read, by name.
+        parameters: the numbers passed, by name; a guarded plan ends with `LIMIT_NAMES`.
+        outputs: one lowered expression for each array written.
+        wide: for each output, whether it is stored as float64 whatever the dtype.
+    """
+
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    outputs: tuple[Expression, ...]
+    wide: tuple[bool, ...]
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether the limits at infinity are passed in."""
+        return self.parameters[-2:] == LIMIT_NAMES
+
+
+def forward_plan(
+    expression: Expression, inputs: tuple[str, ...], parameters: Mapping[str, float]
+) -> Plan:
+    """The plan of a function's value."""
+    lowered = lower(stable(expression))
+    guarded, limits = _guarded(lowered, expression, inputs, parameters)
+    return Plan(inputs, (*parameters, *limits), (guarded,), (False,))
+
+
+def backward_plan(
+    slopes: tuple[Expression, ...],
+    inputs: tuple[str, ...],
+    parameters: Mapping[str, float],
+    wide: int = 0,
+) -> Plan:
+    """The plan of grad_output * slope for each slope; the last `wide` stay float64."""
+    outputs, limits = [], ()
+    for slope in slopes:
+        guarded, own = _guarded(lower(stable(slope)), slope, inputs, parameters)
+        outputs.append(_flow(guarded))
+        limits = limits or own
+    kinds = tuple(i >= len(slopes) - wide for i in range(len(slopes)))
+    return Plan((GRAD_OUTPUT, *inputs), (*parameters, *limits), tuple(outputs), kinds)
+
+
+def _flow(slope: Expression) -> Expression:
+    """grad_output * slope; a blocked neuron hands nothing on, whatever comes in."""
+    product = multiply(slope, input_(GRAD_OUTPUT))
+    if slope.is_constant:
+        return product
+    return apply("where", apply("equal", slope, ZERO), ZERO, product)
+
+
+# --- Guards ----------------------------------------------------------------------------------
+
+
+def _guarded(
+    lowered: Expression,
+    original: Expression,
+    inputs: tuple[str, ...],
+    parameters: Mapping[str, float],
+) -> tuple[Expression, tuple[str, ...]]:
+    if len(inputs) != 1:
+        return lowered, ()
+    x = input_(inputs[0])
+    guarded = _keep_zero_sign(lowered, original, x, parameters)
+    if _needs_limits(lowered, parameters):
+        low, high = map(parameter, LIMIT_NAMES)
+        limit = apply("where", apply("less", x, ZERO), low, high)
+        is_finite = apply("less_equal", apply("abs", x), _LARGEST)
+        return apply("where", is_finite, guarded, _unless_nan(x, limit)), LIMIT_NAMES
+    return guarded if _passes_nan(lowered) else _unless_nan(x, guarded), ()
+
+
+def _unless_nan(x: Expression, other: Expression) -> Expression:
+    return apply("where", apply("equal", x, x), other, x)
+
+
+def _needs_limits(lowered: Expression, parameters: Mapping[str, float]) -> bool:
+    """Whether plain arithmetic may miss the limits: it does not for sums, products, choices."""
+    exact = {"add", "multiply", "abs", "where", "equal", "not_equal", "input", "constant"}
+    exact |= {"less", "less_equal", "greater", "greater_equal"}
+    operations = {node.operation for node in walk(lowered)}
+    if operations <= exact and not parameters:
+        at = [real.value(lowered, dict.fromkeys(names(lowered, "input"), v))
+              for v in (-math.inf, math.inf)]
+        return any(v != v for v in at)
+    return True
+
+
+def _passes_nan(root: Expression) -> bool:
+    """Whether NaN goes through by itself: comparisons with it are false, sums are NaN."""
+
+    def visit(node: Expression, *passes: bool) -> bool:
+        if node.operation == "where":
+            condition, yes, no = passes
+            taken_when_nan = no if node.arguments[0].operation != "not_equal" else yes
+            return condition and taken_when_nan or (yes and no)
+        return node.operation == "input" or any(passes)
+
+    return bool(evaluate(root, visit))
+
+
+def _keep_zero_sign(
+    lowered: Expression, original: Expression, x: Expression, parameters: Mapping[str, float]
+) -> Expression:
+    """An odd function keeps the sign of zero, also where its sum of terms would lose it."""
+    name = x.payload
+    environment = dict(parameters)
+    at_plus, at_minus = (
+        real.value(lowered, {**environment, name: zero}) for zero in (0.0, -0.0)
+    )
+    if at_plus != 0 or math.copysign(1, at_plus) != math.copysign(1, at_minus):
+        return lowered
+    form = canonical(original)
+    if canonical(substitute(form, {x: negate(x)})) is not canonical(negate(form)):
+        return lowered
+    return apply("where", apply("equal", x, ZERO), x, lowered)
+
+
+# --- Lowering --------------------------------------------------------------------------------
+
+
+def lower(root: Expression) -> Expression:
+    """The expression in operations that kernels have primitives for."""
+
+    def visit(node: Expression, *arguments: Expression) -> Expression:
+        found = _LOWERINGS.get(node.operation)
+        return found(*arguments) if found else rebuild(node, arguments)
+
+    result: Expression = evaluate(root, visit)
+    return result
+
+
+def _lower_minimum(a: Expression, b: Expression) -> Expression:
+    return apply("where", apply("less", b, a), b, a)
+
+
+def _lower_maximum(a: Expression, b: Expression) -> Expression:
+    return apply("where", apply("less", a, b), b, a)
+
+
+def _lower_clip(a: Expression, low: Expression, high: Expression) -> Expression:
+    below_high = apply("where", apply("less", high, a), high, a)
+    return apply("where", apply("less", a, low), low, below_high)
+
+
+def _lower_sign(a: Expression) -> Expression:
+    """Zero keeps its sign, and NaN stays."""
+    positive = apply("where", apply("less", ZERO, a), ONE, a)
+    return apply("where", apply("less", a, ZERO), constant(-1), positive)
+
+
+def _lower_power(base: Expression, exponent: Expression) -> Expression:
+    """Whole and half powers by repeated squaring and a root, which also serve negative bases."""
+    if not exponent.is_constant or exponent.payload.denominator > 2:
+        return power(base, exponent)
+    n: Fraction = abs(exponent.payload)
+    whole, half = divmod(n, 1)
+    result = _whole_power(base, int(whole))
+    if half:
+        result = multiply(result, apply("sqrt", base))
+    return result if exponent.payload > 0 else divide(ONE, result)
+
+
+def _whole_power(base: Expression, n: int) -> Expression:
+    factors = []
+    while n:
+        if n & 1:
+            factors.append(base)
+        n >>= 1
+        if n:
+            base = multiply(base, base)
+    return reduce(multiply, factors, ONE)
+
+
+_LOWERINGS = {
+    "minimum": _lower_minimum,
+    "maximum": _lower_maximum,
+    "clip": _lower_clip,
+    "sign": _lower_sign,
+    "power": _lower_power,
+}

@@ -1,0 +1,110 @@
+"""A small pool of threads for kernels, which fork and which callers may share.
+
+OpenMP kills a forked child and spins against BLAS; Numba's own queue is not safe for concurrent
+callers. Kernels release the GIL, so plain threads over slabs of the array are enough: they sleep
+between calls, a forked child starts its own, and any number of callers may use them at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+__all__ = ["available", "run"]
+
+Task = Callable[[], None]
+
+
+def available() -> int:
+    """How many threads kernels may use: $LIMEN_NUM_THREADS, else the CPUs of this process."""
+    wanted = os.environ.get("LIMEN_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Call:
+    """One caller's tasks in flight: counts down, keeps the first error, wakes the caller."""
+
+    def __init__(self, tasks: int) -> None:
+        self._left = tasks
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self.error: BaseException | None = None
+
+    def finish(self, error: BaseException | None) -> None:
+        with self._lock:
+            self._left -= 1
+            self.error = self.error or error
+            if self._left == 0:
+                self._done.set()
+
+    def wait(self) -> None:
+        self._done.wait()
+        if self.error is not None:
+            raise self.error
+
+
+class _Workers:
+    """Daemon threads that take tasks from one queue; started when first needed."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[tuple[Task, _Call]] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def submit(self, tasks: list[Task]) -> _Call:
+        call = _Call(len(tasks))
+        self._start(len(tasks))
+        for task in tasks:
+            self._queue.put((task, call))
+        return call
+
+    def _start(self, wanted: int) -> None:
+        with self._lock:
+            while self._count < min(wanted, available()):
+                self._count += 1
+                name = f"limen-kernel-{self._count}"
+                threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            task, call = self._queue.get()
+            try:
+                task()
+            except BaseException as error:
+                call.finish(error)
+            else:
+                call.finish(None)
+
+
+_workers = _Workers()
+
+
+def _forget() -> None:
+    """A forked child has none of its parent's threads, and perhaps its locks held."""
+    global _workers
+    _workers = _Workers()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def run(tasks: list[Task]) -> None:
+    """Runs the tasks at once, the last in the calling thread; returns when all are done.
+
+    Raises:
+        BaseException: the first error of any task, after all have ended.
+    """
+    *others, own = tasks
+    call = _workers.submit(others) if others else None
+    try:
+        own()
+    finally:
+        if call is not None:
+            call.wait()

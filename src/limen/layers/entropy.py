@@ -1,0 +1,206 @@
+"""Cross-entropies: what it costs to code targets by the probabilities a model predicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from limen.errors import DtypeError, ShapeError
+from limen.layers.arrays import real_array
+from limen.layers.loss import Loss, batch_size
+
+__all__ = ["BinaryCrossEntropy", "CrossEntropy"]
+
+Array = NDArray[Any]
+
+
+class BinaryCrossEntropy(Loss):
+    """The cost of coding yes-or-no targets: `-sum_j t log p + (1 - t) log(1 - p)`, per sample.
+
+    With `from_logits=True` the predictions are pre-activations z with p = logistic(z), and loss
+    and flow are exact for every finite z: prefer it for training.
+
+    Without, they are probabilities, which round: a p that has rounded to 1 (to 0) is taken as 1
+    minus half a unit in the last place (as the smallest positive number), and the flow through p
+    is bounded by that of the smallest normal number, so that a saturated neuron gives a large
+    loss and a finite flow instead of NaN. (PyTorch instead cuts the logarithms at -100.)
+
+    Args:
+        from_logits: whether predictions are pre-activations instead of probabilities.
+
+    Targets are in [0, 1]; for a single output, shape `(batch,)` is welcome too.
+
+    Example:
+        >>> import limen
+        >>> round(limen.BinaryCrossEntropy()([[0.5]], [1]), 6)
+        0.693147
+        >>> limen.BinaryCrossEntropy(from_logits=True)([[800.0]], [0])
+        800.0
+    """
+
+    is_classification = True
+
+    def __init__(self, from_logits: bool = False) -> None:
+        self.from_logits = bool(from_logits)
+        if self.from_logits:
+            self.formula = "sum_j softplus(z[j]) - t[j] z[j], averaged over the batch"
+            self.backward_formula = "(logistic(z[j]) - t[j]) / batch"
+        else:
+            self.formula = (
+                "-sum_j t[j] log(p[j]) + (1 - t[j]) log(1 - p[j]), averaged over the batch"
+            )
+            self.backward_formula = "((1 - t[j]) / (1 - p[j]) - t[j] / p[j]) / batch"
+
+    def prepare(self, target: ArrayLike, shape: tuple[int, ...]) -> Array:
+        """Check `target` for predictions of `shape`; see `Loss.prepare`."""
+        array = super().prepare(target, shape)
+        _inside_unit(array, f"{self!r}: targets")
+        return array
+
+    def measure(
+        self, prediction: Array, target: Array, *, work: Array, grad: Array | None = None
+    ) -> float:
+        """The loss, and the gradient into `grad`; see `Loss.measure`."""
+        if self.from_logits:
+            return _measure_logits(prediction, target, work, grad)
+        _inside_unit(prediction, f"{self!r}: predictions", "; from_logits=True takes any number")
+        limits = np.finfo(prediction.dtype)
+        p = prediction.astype(np.float64)
+        q = np.maximum(1.0 - p, limits.epsneg / 2)
+        np.log(np.maximum(p, limits.smallest_subnormal), out=work)
+        work *= target
+        work += (1.0 - target) * np.log1p(-np.minimum(p, 1.0 - limits.epsneg / 2))
+        if grad is not None:
+            flow = (1.0 - target) / q - target / np.maximum(p, limits.tiny)
+            np.divide(flow, batch_size(prediction), out=grad, casting="same_kind")
+        return float(-work.sum() / batch_size(prediction))
+
+    def count_correct(self, prediction: Array, target: Array) -> int:
+        """How many samples of a prepared target are classified rightly."""
+        boundary = 0.0 if self.from_logits else 0.5
+        agree = (prediction > boundary) == (target > 0.5)
+        return int(np.count_nonzero(agree.all(axis=-1)))
+
+    def __repr__(self) -> str:
+        return f"BinaryCrossEntropy({'from_logits=True' if self.from_logits else ''})"
+
+
+class CrossEntropy(Loss):
+    """The cost of coding classes: `log(sum_k exp(z[k])) - z[label]`, averaged over the batch.
+
+    Predictions are pre-activations (logits), as in PyTorch: the softmax is inside, so give the
+    model none at its end. Loss and flow neither overflow nor cancel, also where the model is
+    certain: the label's own exponential is kept apart from the sum of the others.
+
+    Targets are integer labels of shape `(batch,)` (a single integer for one sample), or
+    one-hot rows or probabilities of shape `(batch, classes)`.
+
+    Example:
+        >>> import limen
+        >>> loss = limen.CrossEntropy()
+        >>> loss([[0.0, 0.0], [1000.0, 0.0]], [0, 1])
+        500.34657359027995
+    """
+
+    is_classification = True
+    formula = "log(sum_k exp(z[k])) - z[label], averaged over the batch"
+    backward_formula = "(softmax(z)[j] - (1 if j is the label else 0)) / batch"
+
+    def prepare(self, target: ArrayLike, shape: tuple[int, ...]) -> Array:
+        """Check `target` for predictions of `shape`; see `Loss.prepare`."""
+        array = np.asarray(target)
+        if array.shape == shape and array.ndim > 0:
+            return self._prepare_rows(real_array(array, f"{self!r}, target", np.dtype(float)))
+        if array.shape != shape[:-1]:
+            raise ShapeError(
+                f"{self!r}: expected labels of shape {shape[:-1]} or rows of shape {shape}, "
+                f"given {array.shape}"
+            )
+        if array.dtype.kind not in "iub":
+            raise DtypeError(f"{self!r}: labels must be integers, given dtype {array.dtype}")
+        labels = array.astype(np.intp).reshape(-1)
+        if labels.size and (labels.min() < 0 or labels.max() >= shape[-1]):
+            raise ShapeError(
+                f"{self!r}: labels must be 0 to {shape[-1] - 1} for {shape[-1]} outputs, "
+                f"given {labels.min()} to {labels.max()}"
+            )
+        return labels
+
+    def _prepare_rows(self, rows: Array) -> Array:
+        rows = np.atleast_2d(rows)
+        _inside_unit(rows, f"{self!r}: target rows")
+        sums = rows.sum(axis=-1)
+        wrong = np.flatnonzero(np.abs(sums - 1.0) > 1e-3)
+        if wrong.size:
+            raise ValueError(
+                f"{self!r}: target rows are probabilities and must sum to 1, "
+                f"but row {wrong[0]} sums to {sums[wrong[0]]:.6g}"
+            )
+        one_hot = bool(((rows == 0.0) | (rows == 1.0)).all())
+        return rows.argmax(axis=-1) if one_hot else rows
+
+    def measure(
+        self, prediction: Array, target: Array, *, work: Array, grad: Array | None = None
+    ) -> float:
+        """The loss, and the gradient into `grad`; see `Loss.measure`."""
+        logits = np.atleast_2d(prediction)
+        rows = work.reshape(logits.shape)
+        np.subtract(logits, logits.max(axis=-1, keepdims=True), out=rows, dtype=np.float64)
+        if target.ndim == 1:
+            losses = _measure_labels(rows, target)
+        else:
+            losses = _measure_probabilities(rows, target)
+        if grad is not None:
+            np.divide(work, len(rows), out=grad, casting="same_kind")
+        return float(losses.mean())
+
+    def count_correct(self, prediction: Array, target: Array) -> int:
+        """How many samples of a prepared target are classified rightly."""
+        labels = target if target.ndim == 1 else target.argmax(axis=-1)
+        return int(np.count_nonzero(np.atleast_2d(prediction).argmax(axis=-1) == labels))
+
+
+def _measure_labels(rows: Array, labels: Array) -> Array:
+    """The losses of logits shifted by their peak; `rows` become the flow before averaging."""
+    samples = np.arange(len(rows))
+    own_logit = rows[samples, labels]
+    np.exp(rows, out=rows)
+    own = rows[samples, labels]
+    rows[samples, labels] = 0.0
+    rest = rows.sum(axis=-1)
+    rows[samples, labels] = -rest  # softmax - 1, without subtracting from 1
+    rows /= (own + rest)[:, np.newaxis]
+    losses: Array = np.where(own_logit == 0.0, np.log1p(rest), np.log(own + rest) - own_logit)
+    return losses
+
+
+def _measure_probabilities(rows: Array, target: Array) -> Array:
+    weights = target.sum(axis=-1)
+    linear = np.einsum("ij,ij->i", rows, target)
+    np.exp(rows, out=rows)
+    total = rows.sum(axis=-1)
+    rows *= (weights / total)[:, np.newaxis]
+    rows -= target
+    losses: Array = weights * np.log(total) - linear
+    return losses
+
+
+def _measure_logits(prediction: Array, target: Array, work: Array, grad: Array | None) -> float:
+    batch = batch_size(prediction)
+    z = prediction.astype(np.float64)
+    e = np.exp(-np.abs(z), out=work)
+    # softplus(z) - t z, with softplus(z) = max(z, 0) + log(1 + exp(-|z|))
+    loss = float(np.sum(np.where(z < 0, -target, 1.0 - target) * z + np.log1p(e)) / batch)
+    if grad is not None:
+        yes, no = np.where(z < 0, e, 1.0) / (1.0 + e), np.where(z < 0, 1.0, e) / (1.0 + e)
+        # logistic(z) - t, written so that nothing cancels for t = 0 or 1
+        np.divide((1.0 - target) * yes - target * no, batch, out=grad, casting="same_kind")
+    return loss
+
+
+def _inside_unit(array: Array, what: str, advice: str = "") -> None:
+    low, high = array.min(initial=1.0), array.max(initial=0.0)
+    if low < 0.0 or high > 1.0:  # NaN passes, and shows in the loss
+        raise ValueError(f"{what} must be between 0 and 1, given {low:.6g} to {high:.6g}{advice}")

@@ -1,0 +1,169 @@
+"""Making, finding and registering activation functions by name."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, overload
+
+from limen import catalog
+from limen.errors import FormulaError, UnknownNameError
+from limen.formula.definition import Definition, check_default, inputs_of
+from limen.formula.parse import parse
+from limen.formula.trace import trace
+from limen.function import ActivationFunction, AtKinks
+
+__all__ = ["activation", "find_definition", "get", "names", "register", "resolve"]
+
+_registered: dict[str, ActivationFunction] = {}
+_lock = threading.Lock()
+
+
+@overload
+def activation(
+    formula: str | Callable[..., Any], name: str | None = None, **parameters: float
+) -> ActivationFunction: ...
+@overload
+def activation(
+    formula: None = None, name: str | None = None, **parameters: float
+) -> Callable[[Callable[..., Any]], ActivationFunction]: ...
+def activation(
+    formula: str | Callable[..., Any] | None = None, name: str | None = None, **parameters: float
+) -> ActivationFunction | Callable[[Callable[..., Any]], ActivationFunction]:
+    """Makes an activation function from one formula.
+
+    Args:
+        formula: text, such as `"x * sigmoid(beta * x)"`, or a Python function, which is traced
+            (usable as a decorator, with or without arguments). Inputs are `x`, or `gate` and
+            `value`.
+        name: what to call it; a Python function's own name, or the text, if left out.
+        **parameters: the default of every other name in a text.
+
+    Returns:
+        The activation function.
+
+    Raises:
+        FormulaError: says what is wrong, in which column, and what would work.
+
+    Example:
+        >>> import limen
+        >>> quick = limen.activation("x * sigmoid(a * x)", a=1.702)
+        >>> quick.parameters
+        {'a': 1.702}
+        >>> @limen.activation
+        ... def swish(x, beta=1.0):
+        ...     return x * limen.sigmoid(beta * x)
+        >>> swish.formula
+        'x / (1 + exp(-(beta * x)))'
+    """
+    if formula is None:
+        return lambda function: activation(function, name, **parameters)
+    if callable(formula):
+        definition = trace(formula, name)
+        function = ActivationFunction(definition)
+        return function.with_parameters(**parameters) if parameters else function
+    if not isinstance(formula, str):
+        raise FormulaError(
+            f"a formula is text or a Python function, got {type(formula).__name__}"
+        )
+    expression = parse(formula, parameters, find_definition, names())
+    defaults = {n: check_default(n, v) for n, v in parameters.items()}
+    label = name or " ".join(formula.split())
+    return ActivationFunction(Definition(label, inputs_of(expression), defaults, expression))
+
+
+def get(name: str, *, at_kinks: AtKinks = None, **parameters: float) -> ActivationFunction:
+    """The activation function of a name or alias, the user's own ones first.
+
+    Args:
+        name: such as "gelu"; `limen.names()` lists them.
+        at_kinks: the derivative at kinks: a number for all, or a mapping {point: derivative}.
+        **parameters: other values than the defaults.
+
+    Raises:
+        UnknownNameError: lists names that are near.
+
+    Example:
+        >>> import limen
+        >>> limen.get("relu", at_kinks=0.0).derivative()(0.0)
+        np.float64(0.0)
+    """
+    found = _registered.get(name)
+    if found is None:
+        record = catalog.find(name)
+        if record is None:
+            raise UnknownNameError(_unknown(name))
+        found = _from_catalog(record.name if record.name != name else name)
+    if at_kinks is not None:
+        found = found.with_kinks(at_kinks)
+    return found.with_parameters(**parameters) if parameters else found
+
+
+def names(pattern: str | None = None) -> list[str]:
+    """The names of all activation functions, sorted.
+
+    Args:
+        pattern: keep the names, and those with an alias or a description, that contain this.
+    """
+    found = {name: "" for name in _registered}
+    for record in catalog.RECORDS.values():
+        found[record.name] = " ".join((*record.aliases, record.description)).lower()
+    wanted = (pattern or "").lower()
+    return sorted(n for n, more in found.items() if wanted in n.lower() or wanted in more)
+
+
+def register(function: ActivationFunction, name: str | None = None) -> ActivationFunction:
+    """Adds a function of one's own, to be found by `get` and used in formulas by its name.
+
+    Args:
+        function: the activation function.
+        name: the name, if not the function's own; an identifier.
+
+    Raises:
+        FormulaError: when the name is no identifier, or the catalogue's already.
+
+    Returns:
+        The function, so that it can be used as a decorator above `limen.activation`.
+    """
+    label = name or function.name
+    if not (label.isidentifier() and label.isascii()):
+        raise FormulaError(f"{label!r} cannot be called in a formula: register(f, name='my_name')")
+    if catalog.find(label) is not None:
+        raise FormulaError(f"{label!r} is taken by the catalogue: choose another name")
+    with _lock:
+        _registered[label] = function
+    return function
+
+
+def resolve(function: ActivationFunction | str | Callable[..., Any]) -> ActivationFunction:
+    """What a caller means by a function, a name, the text of a formula, or a Python function."""
+    if isinstance(function, ActivationFunction):
+        return function
+    if isinstance(function, str) and function.isidentifier() and function != "x":
+        return get(function)
+    return activation(function)
+
+
+def find_definition(name: str) -> Definition | None:
+    """What a name called in a formula stands for, or None."""
+    if name in _registered:
+        return _registered[name].definition
+    record = catalog.find(name)
+    return None if record is None else _from_catalog(record.name).definition
+
+
+@lru_cache(maxsize=None)
+def _from_catalog(name: str) -> ActivationFunction:
+    record = catalog.RECORDS[name]
+    expression = parse(record.formula, record.parameters, find_definition, catalog.RECORDS)
+    definition = Definition(record.name, record.inputs, dict(record.parameters), expression)
+    return ActivationFunction(definition)
+
+
+def _unknown(name: str) -> str:
+    known = [n for r in catalog.RECORDS.values() for n in (r.name, *r.aliases)]
+    near = difflib.get_close_matches(name, [*known, *_registered], n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "limen.names() lists them"
+    return f"there is no activation function {name!r}: {hint}"

@@ -1,0 +1,68 @@
+"""Limits, NaN, signed zeros and subnormal numbers, for value and derivatives."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+DTYPES = ["float32", "float64", "float16", "bfloat16"]
+
+
+def derivative_of(found, order):
+    return found.function.derivative(order) if order else found.function
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_nan_in_nan_out_quietly(case, plain, order):
+    found = case(plain, "float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(derivative_of(found, order)(np.array([np.nan, -np.nan], "f4"))).all()
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_an_odd_function_keeps_the_sign_of_zero(case, plain, order):
+    found = case(plain, "float32")
+    exact = {float(x): ball[order] for x, ball in zip(found.inputs[0], found.balls, strict=True)}
+    pairs = [(exact[x], exact[-x]) for x in exact if math.isfinite(x) and -x in exact]
+    # Rational functions are enclosed with a radius: odd means that every pair of balls may be.
+    is_odd = all((right + left).contains(0) for right, left in pairs)
+    if not is_odd or all(right.is_zero() for right, _ in pairs):
+        pytest.skip("not odd")
+    zeros = derivative_of(found, order)(np.array([0.0, -0.0], "f4"))
+    assert zeros.tolist() == [0, 0]
+    assert np.signbit(zeros).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("x", [-math.inf, math.inf])
+def test_a_limit_of_zero_keeps_the_side_it_comes_from(case, plain, x):
+    found = case(plain, "float64")
+    place = int(np.nonzero(found.inputs[0] == x)[0][0])
+    ball = found.balls[place][0]
+    if not (ball != 0 and abs(ball) < 1e-300):
+        pytest.skip("no limit of 0, or 0 itself")
+    computed = float(found.function(x))
+    assert computed == 0
+    assert math.copysign(1, computed) == (1 if ball > 0 else -1)
+
+
+def test_heaviside_is_one_at_either_zero(case):
+    heaviside = case("heaviside", "float32").function
+    assert heaviside(np.array([-0.0, 0.0], "f4")).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_subnormal_numbers_are_numbers(case, plain, dtype):
+    # Errors in ULP see a flushed subnormal result; here the inputs are subnormal, and f is not 0.
+    found = case(plain, dtype)
+    x = found.inputs[0].astype(np.float64)
+    below = (x != 0) & (np.abs(x) < found.format.smallest_normal)
+    assert below.sum() >= 4
+    exact = [found.balls[i][0] for i in np.nonzero(below)[0]]
+    computed = found.function(found.inputs[0][below]).astype(np.float64)
+    least = math.ldexp(1.0, found.format.smallest_exponent)
+    for c, ball in zip(computed, exact, strict=True):
+        assert c != 0 or abs(ball) < least

@@ -1,0 +1,110 @@
+"""The command line: what it prints, and how it fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from limen.cli import app
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    """What a command prints, on either stream."""
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "120", "TERM": "dumb"})
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_help_names_the_commands() -> None:
+    text = run("--help")
+    for command in ("show", "compare", "names"):
+        assert command in text
+
+
+def test_show_a_name() -> None:
+    text = run("show", "silu", "--no-measure")
+    assert "silu(x) = " in text
+    assert "silu′(x) = " in text
+    assert "-1.27846454276" in text  # the extremum
+    assert "1.09983" in text  # the Lipschitz constant
+    assert "⠤" in text or "⠒" in text
+
+
+def test_show_a_formula_and_measure_it() -> None:
+    text = run("show", "x * tanh(softplus(x))")
+    assert "x * tanh(softplus(x))" in text
+    assert "ULP" in text
+    assert "copy" in text
+
+
+def test_show_a_gated_function() -> None:
+    text = run("show", "swiglu", "--no-measure")
+    assert "dswiglu/dgate" in text
+    assert "dswiglu/dvalue" in text
+
+
+def test_parameters_are_set() -> None:
+    assert "beta = 2" in run("show", "swish", "--param", "beta=2", "--no-measure")
+    assert "a = 1.702" in run("show", "x * sigmoid(a * x)", "--param", "a=1.702", "--no-measure")
+
+
+@pytest.mark.parametrize("setting", ["beta", "beta=two", "=2", "2=2"])
+def test_a_bad_parameter_is_said(setting: str) -> None:
+    assert "beta=2" in run("show", "swish", "--param", setting, code=2)
+
+
+def test_a_formula_error_points_at_the_place() -> None:
+    text = run("show", "x * tanhh(x)", code=2)
+    assert "tanhh" in text
+    assert "^" in text
+    assert "Traceback" not in text
+
+
+def test_nothing_in_a_formula_runs() -> None:
+    assert "Traceback" not in run("show", "__import__('os').system('true')", code=2)
+
+
+def test_an_unknown_name_gets_near_ones() -> None:
+    assert "mish" in run("show", "mihs", code=2)
+
+
+def test_save_writes_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "mish.png"
+    assert str(path) in run("show", "mish", "--no-measure", "--save", str(path)).replace("\n", "")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_lists_and_searches() -> None:
+    assert "softplus" in run("names")
+    found = run("names", "relu")
+    assert "leaky_relu" in found
+    assert "softplus" not in found
+
+
+def test_names_without_a_match_says_so() -> None:
+    assert "nothing" in run("names", "zzz")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("relu", "--layers", "64,none"), "64,64"),
+        (("relu", "--layers", "0"), "64,64"),
+        (("relu", "--data", "cifar"), "mnist5000"),
+        (("softmax",), "whole row"),
+        (("mihs",), "mish"),
+        (("relu", "--seeds", "0"), "seeds"),
+    ],
+)
+def test_compare_says_what_would_work(arguments: tuple[str, ...], said: str) -> None:
+    assert said in run("compare", *arguments, code=2)
+
+
+def test_ctrl_c_leaves_with_the_shells_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("limen.insight.table.run", interrupt)
+    assert "interrupted" in run("compare", "relu", code=130)
