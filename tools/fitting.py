@@ -105,6 +105,25 @@ def split_short(value: mpf, bits: int, parts: int) -> tuple[float, ...]:
     return (first, *split(value - first, parts - 1))
 
 
+def piece(function: Function, center: mpf, half_width: mpf, degree: int) -> tuple[float, ...]:
+    """Coefficients of the interpolant about `center`; the first two in two parts each."""
+    fitted = interpolate(lambda d: function(center + d), -half_width, half_width, degree)
+    return (*split(fitted[0], 2), *split(fitted[1], 2), *(float(c) for c in fitted[2:]))
+
+
+def largest_piece_error(
+    rows: Sequence[Sequence[float]], centers: Sequence[mpf], half_width: mpf, function: Function
+) -> float:
+    """log2 of the largest relative error of `rows`, as `piece` returns them."""
+    worst = mpf(0)
+    for row, center in zip(rows, centers, strict=True):
+        coefficients = [mpf(row[0]) + row[1], mpf(row[2]) + row[3], *(mpf(c) for c in row[4:])]
+        for d in (-half_width * mpf("0.99"), half_width * mpf("0.31"), half_width * mpf("0.99")):
+            value = mp.polyval(coefficients[::-1], d)
+            worst = max(worst, abs(value / function(center + d) - 1))
+    return float(mp.log(worst, 2))
+
+
 class Module:
     """The text of one module of constants."""
 

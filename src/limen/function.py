@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from limen import display
 from limen.errors import FormulaError, LimenError, ShapeError, UnknownNameError
 from limen.formula import real
 from limen.formula.definition import Definition, check_default
@@ -107,6 +108,43 @@ class ActivationFunction(Properties):
     def latex(self) -> str:
         """The formula in LaTeX."""
         return to_latex(self.expression)
+
+    def __repr__(self) -> str:
+        return display.as_text(self)
+
+    def _repr_latex_(self) -> str:
+        return display.as_latex(self)
+
+    def _repr_html_(self) -> str:
+        return display.as_html(self)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draws the function with its derivative (needs matplotlib: `limen[plot]`).
+
+        Args:
+            axes: matplotlib axes to draw on; new ones if left out.
+
+        Returns:
+            The axes.
+        """
+        from limen import picture
+
+        return picture.plot(self, axes)
+
+    def _key(self) -> tuple[Any, ...]:
+        kinks = self.at_kinks
+        chosen = tuple(sorted(kinks.items())) if isinstance(kinks, Mapping) else kinks
+        return self.name, self.expression, tuple(self.parameters.items()), chosen, self._surrogate
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ActivationFunction) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Kernels and caches stay behind: the formula says it all."""
+        return _restored, (self._definition, self.at_kinks, self._surrogate)
 
     # --- Value and gradient --------------------------------------------------------------
 
@@ -356,6 +394,12 @@ class ActivationFunction(Properties):
                 found += [float(view[i : i + _SUM_BLOCK].sum())
                           for i in range(0, view.size, _SUM_BLOCK)]
         return dict(zip(self.parameters, map(_total, sums), strict=True))
+
+
+def _restored(
+    definition: Definition, at_kinks: AtKinks, surrogate: ActivationFunction | None
+) -> ActivationFunction:
+    return ActivationFunction(definition, at_kinks=at_kinks, surrogate=surrogate)
 
 
 def _total(parts: list[float]) -> float:

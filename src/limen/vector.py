@@ -208,7 +208,7 @@ class _LogSoftmax(VectorFunction):
             return x
         terms = _terms(x, axis)
         own = np.take_along_axis(grad, terms.at_peak, axis)
-        flow = grad - _probabilities(terms) * grad.sum(axis=axis, keepdims=True)
+        flow: Array = grad - _probabilities(terms) * grad.sum(axis=axis, keepdims=True)
         # At the peak: g (1 - y) - y * others, with 1 - y = rest / (1 + rest).
         np.put_along_axis(grad, terms.at_peak, 0.0, axis)
         others = grad.sum(axis=axis, keepdims=True)

@@ -311,7 +311,7 @@ def test_wrong_arguments() -> None:
         limen.Model([limen.Linear(1, 1), "relu"])  # type: ignore[list-item]
     with pytest.raises(limen.ShapeError, match="inputs must be at least 1, given 0"):
         limen.Linear(0, 1)
-    with pytest.raises(TypeError, match="whole number, given 1.5"):
+    with pytest.raises(TypeError, match=r"whole number, given 1\.5"):
         limen.Linear(1, 1.5)  # type: ignore[arg-type]
     with pytest.raises(limen.UnknownNameError):
         limen.Activation("reluu")

@@ -107,7 +107,7 @@ def test_saturated_probabilities_give_finite_loss_and_flow(dtype: Any) -> None:
     assert np.isfinite(loss(p, target))
     assert (flow[0] < -1e30, flow[1] > 1e6) == (True, True)
     assert loss(p[2:], target[2:]) < 1e-7
-    assert loss(p[1:2], target[1:2]) == pytest.approx(-np.log(np.finfo(dtype).epsneg / 2))
+    assert loss(p[1:2], target[1:2]) == pytest.approx(-np.log(float(np.finfo(dtype).epsneg) / 2))
 
 
 def test_sum_over_outputs_mean_over_the_batch() -> None:
@@ -131,7 +131,7 @@ def test_flow_keeps_shape_and_dtype_and_out(loss: Any) -> None:
         assert loss.backward(z, target, out=out) is out
         np.testing.assert_array_equal(out, flow)
         # A batch is the mean of its samples.
-        assert loss(z, target) == pytest.approx(np.mean([loss(a, b) for a, b in zip(z, target)]))
+        assert loss(z, target) == pytest.approx(np.mean([loss(a, b) for a, b in zip(z, target, strict=True)]))
 
 
 def test_a_target_per_sample_for_a_single_output() -> None:

@@ -79,7 +79,7 @@ def test_the_function_runs_once_and_its_loops_unroll() -> None:
         (lambda x: +x, "x"),
         (lambda x: abs(x), "abs(x)"),
         (lambda x: x > 0, "x > 0"),
-        (lambda x: 0 > x, "x < 0"),
+        (lambda x: np.pi > x, f"x < {np.pi!r}"),
         (lambda x: x <= 1, "x <= 1"),
         (lambda x: x >= 1, "x >= 1"),
         (lambda x: x == 1, "x == 1"),
@@ -115,7 +115,7 @@ def test_every_function_of_the_table_can_be_called(name: str) -> None:
     assert traced(lambda x: FUNCTIONS[name](x, *numbers)) is expected
     assert FUNCTIONS[name].__name__ == name
     assert len(inspect.signature(FUNCTIONS[name]).parameters) == arity
-    with pytest.raises(FormulaError, match="arguments"):
+    with pytest.raises(FormulaError, match=rf"{name} takes {arity} argument"):
         FUNCTIONS[name](*[1.0] * (arity + 1))
 
 
@@ -146,13 +146,12 @@ def test_functions_of_numbers_alone_are_constants_of_the_formula() -> None:
         (lambda x: np.where(np.less(x, 0), -x, x), "where(x < 0, -x, x)"),
         (lambda x: np.clip(x, 0, 6), "clip(x, 0, 6)"),
         (lambda x: np.float64(2) * x, "2 * x"),
-        (lambda x: np.float64(2) < x, "x > 2"),
+        (lambda x: np.float64(2) < x, "2 < x"),
+        (lambda x: x * np.array(2.0), "2 * x"),
         (lambda x: np.float64(2) - x, "2 - x"),
     ],
 )
 def test_numpy_functions_of_the_same_meaning(function: Callable, text: str) -> None:
-    if text == "x > 2":
-        text = "2 < x"
     assert traced(lambda x: function(x)) is parse(text)
 
 
@@ -166,7 +165,7 @@ def test_a_definition_is_called_inside_another() -> None:
     assert traced(twice) is parse("swish(swish(x, beta=a))", ["a"], inner)
     with pytest.raises(FormulaError, match="swish has no 'gamma'"):
         traced(lambda x: compose(swish, (x,), {"gamma": 1}))
-    with pytest.raises(FormulaError, match="swish .*takes no arrays"):
+    with pytest.raises(FormulaError, match=r"swish .*takes no arrays"):
         traced(lambda x: compose(swish, (np.zeros(3),), {}))
 
 

@@ -97,6 +97,9 @@ class Expression:
     def __pow__(self, exponent: Expression | Number) -> Expression:
         return power(self, _coerce(exponent))
 
+    def __rpow__(self, base: Number) -> Expression:
+        return power(_coerce(base), self)
+
     def __neg__(self) -> Expression:
         return negate(self)
 
@@ -185,7 +188,8 @@ def apply(operation: str, *arguments: Expression) -> Expression:
     if row is None:
         raise FormulaError(f"unknown operation {operation!r}")
     if len(arguments) != row.arity:
-        raise FormulaError(f"{operation} takes {row.arity} arguments, got {len(arguments)}")
+        count = "1 argument" if row.arity == 1 else f"{row.arity} arguments"
+        raise FormulaError(f"{operation} takes {count}, got {len(arguments)}")
     arguments = tuple(
         _as_condition(a) if i in row.conditions else as_number(a) for i, a in enumerate(arguments)
     )

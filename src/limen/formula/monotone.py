@@ -1,9 +1,9 @@
-"""The monotone segments of a formula: what range, extrema and Lipschitz constant are read from."""
+"""Smooth pieces in sequence: where they meet, and on which parts of them the formula is monotone."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from limen.formula import digits, real
 from limen.formula.answers import UNKNOWN
@@ -11,21 +11,16 @@ from limen.formula.asymptotics import Side, limit
 from limen.formula.expression import Expression
 from limen.formula.period import period
 from limen.formula.pieces import Piece, sign_gaps, split
-from limen.formula.roots import (
-    AT_MINUS_INFINITY,
-    AT_PLUS_INFINITY,
-    Budget,
-    Point,
-    UndecidedError,
-    slope,
-)
+from limen.formula.roots import Budget, Point, UndecidedError, slope
 
-__all__ = ["Segment", "edge", "pieces_of_domain", "segments", "segments_of_piece", "value_at"]
+__all__ = ["Joint", "Segment", "joints", "pieces", "segments", "slope_pieces", "trends"]
 
 # A formula is taken to be singular at an irrational point if it changes by more than this, ...
 _SMOOTH = 1e-20
 # ... relatively, when the point is moved by this.
 _NUDGE = 1e-30
+# Where a period is cut: an arbitrary place, so that nothing happens right at the ends.
+_START = 0.0123456789
 
 
 class Segment(NamedTuple):
@@ -42,54 +37,103 @@ class Segment(NamedTuple):
     trend: int
 
 
-def pieces_of_domain(expression: Expression, budget: Budget) -> list[Piece]:
-    """The smooth pieces where the function has a value: of one period, if it is periodic."""
+class Joint(NamedTuple):
+    """Where two pieces meet: the limits from both sides and the value, None where there is none."""
+
+    point: Point
+    left: float | None
+    value: float | None
+    right: float | None
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether the function is continuous here."""
+        return self.left is not None and self.left == self.value == self.right
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """Those of the three that exist, from left to right."""
+        return tuple(v for v in (self.left, self.value, self.right) if v is not None)
+
+
+def pieces(expression: Expression, budget: Budget) -> list[Piece]:
+    """All pieces of a formula in x, those without a value too; of one period, if it has one."""
     turn = period(expression)
-    if turn is None:
-        found = split(expression, budget, AT_MINUS_INFINITY, AT_PLUS_INFINITY)
-    else:
-        # From an arbitrary place, so that nothing happens right at the ends.
-        start = digits.number(0.0123456789) * turn
-        found = split(expression, budget, Point.at(start), Point.at(start + turn))
-    return [piece for piece in found if piece.expression is not None]
+    return split(expression, budget) if turn is None else _of_one_turn(expression, turn, budget)
 
 
-def segments(expression: Expression, budget: Budget) -> list[Segment]:
-    """The monotone segments of a formula in x, from left to right; of one period, if it has one.
+def _of_one_turn(expression: Expression, turn: Any, budget: Budget) -> list[Piece]:
+    start = digits.number(_START) * turn
+    return split(expression, budget, Point.at(start), Point.at(start + turn))
 
-    Raises:
-        UndecidedError, EndlessError: see `roots`.
-    """
-    found: list[Segment] = []
-    for piece in pieces_of_domain(expression, budget):
-        found += segments_of_piece(piece, budget)
+
+def slope_pieces(piece: Piece, budget: Budget) -> list[Piece]:
+    """The pieces of the derivative on a piece; of one period, if the derivative is periodic."""
+    if piece.expression is None:
+        return []
+    rate = slope(piece.expression)
+    turn = period(rate) if math.isinf(piece.low.x) and math.isinf(piece.high.x) else None
+    if turn is not None:
+        return _of_one_turn(rate, turn, budget)
+    return split(rate, budget, piece.low, piece.high)
+
+
+def trends(piece: Piece, budget: Budget) -> set[int]:
+    """The signs that the derivative takes on a piece, but for single points."""
+    found = set()
+    for part in slope_pieces(piece, budget):
+        if part.expression is None:
+            raise UndecidedError
+        found |= {sign for _, _, sign in sign_gaps(part.expression, part.low, part.high, budget)}
     return found
 
 
-def segments_of_piece(piece: Piece, budget: Budget) -> list[Segment]:
-    """The monotone segments of one smooth piece."""
+def segments(piece: Piece, budget: Budget) -> list[Segment]:
+    """The monotone segments of a piece, from left to right; none where there is no value.
+
+    Raises:
+        UndecidedError: when a limit or a zero of the derivative was not found.
+        EndlessError: when there are infinitely many.
+    """
     formula = piece.expression
-    assert formula is not None
+    if formula is None:
+        return []
     gaps = sign_gaps(slope(formula), piece.low, piece.high, budget)
-    ends = [edge(formula, piece.low, 1)]
-    ends += [_inside(formula, high) for _, high, _ in gaps[:-1]]
-    ends.append(edge(formula, piece.high, -1))
+    inside = [float(digits.value(formula, high.place)) for _, high, _ in gaps[:-1]]
+    ends = [_edge(formula, piece.low, 1), *inside, _edge(formula, piece.high, -1)]
     return [
         Segment(low, high, start, stop, trend)
         for (low, high, trend), start, stop in zip(gaps, ends, ends[1:], strict=False)
     ]
 
 
-def _inside(formula: Expression, point: Point) -> float:
-    return float(digits.value(formula, point.place))
+def joints(expression: Expression, found: list[Piece]) -> list[Joint]:
+    """Where the pieces of a formula meet, from left to right."""
+    return [
+        Joint(
+            before.high,
+            _edge(before.expression, before.high, -1),
+            _value_at(expression, before.high),
+            _edge(after.expression, after.low, 1),
+        )
+        for before, after in zip(found, found[1:], strict=False)
+    ]
 
 
-def edge(formula: Expression, point: Point, side: Side) -> float:
-    """The one-sided limit of a smooth piece at its end.
+def slope_joint(before: Piece, after: Piece) -> Joint:
+    """How the derivative goes from one piece to the next; it has no value of its own there."""
+    left, right = (p.expression and slope(p.expression) for p in (before, after))
+    return Joint(before.high, _edge(left, before.high, -1), None, _edge(right, after.low, 1))
+
+
+def _edge(formula: Expression | None, point: Point, side: Side) -> Any:
+    """The one-sided limit of a smooth piece at its end, a float; None for no formula.
 
     Raises:
-        UndecidedError: when there is none, or it was not found.
+        UndecidedError: when there is no limit, or it was not found.
     """
+    if formula is None:
+        return None
     if math.isfinite(point.x):
         value = digits.regular(formula, point.place)
         if value is not None and (point.is_exact or _is_smooth(formula, point, side, value)):
@@ -97,20 +141,20 @@ def edge(formula: Expression, point: Point, side: Side) -> float:
         if not point.is_exact:
             raise UndecidedError
     found = limit(formula, point.place, side)
-    if found is UNKNOWN or not isinstance(found, float):
+    if found is UNKNOWN or found is None:
         raise UndecidedError
     return found
 
 
-def _is_smooth(formula: Expression, point: Point, side: Side, value: object) -> bool:
+def _is_smooth(formula: Expression, point: Point, side: Side, value: Any) -> bool:
     beside = digits.regular(formula, point.place + side * digits.number(_NUDGE))
-    return beside is not None and bool(abs(beside - value) <= _SMOOTH * (1 + abs(value)))  # type: ignore[operator]
+    return beside is not None and bool(abs(beside - value) <= _SMOOTH * (1 + abs(value)))
 
 
-def value_at(expression: Expression, point: Point) -> float | None:
+def _value_at(expression: Expression, point: Point) -> float | None:
     """The value of the whole formula at a point between two pieces; None where it has none."""
     if point.is_exact:
-        value = digits.value(expression, point.place)
-        return float(value) if digits.context().isfinite(value) else None
+        exact = digits.value(expression, point.place)
+        return float(exact) if digits.context().isfinite(exact) else None
     value = real.value(expression, {"x": point.x})
     return value if math.isfinite(value) else None

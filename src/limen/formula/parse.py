@@ -307,11 +307,9 @@ class _Parser:
             if self.work > _MOST_WORK:
                 raise FormulaError("the functions called here unfold to too large a formula")
             return definition(call.arguments, call.keywords)
-        assert row is not None
         if call.keywords:
             raise FormulaError(f"{name} takes its arguments by position alone")
-        count = "1 argument" if row.arity == 1 else f"{row.arity} arguments"
-        raise FormulaError(f"{name} takes {count}, got {len(call.arguments)}")
+        return apply(name, *call.arguments)
 
     def _at(
         self, token: Token, function: Callable[..., Expression], *arguments: object

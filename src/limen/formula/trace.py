@@ -10,6 +10,7 @@ import inspect
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from limen.errors import FormulaError
@@ -180,6 +181,8 @@ def _expression(value: object, place: str) -> Expression:
                 return constant(float(value))
             except OverflowError:
                 raise FormulaError(f"{place} is given a number too large for binary64") from None
+    if getattr(value, "shape", None) == ():  # NumPy compares its numbers as arrays of no axes
+        return _expression(value.item(), place)  # type: ignore[attr-defined]
     if hasattr(value, "shape"):
         raise FormulaError(
             f"{place} builds a formula here and takes no arrays: make an activation function "
@@ -203,6 +206,7 @@ def operation_functions() -> dict[str, Callable[..., Traced]]:
     return {name: _operation_function(row) for name, row in FUNCTIONS.items()}
 
 
+@cache
 def _operation_function(row: Operation) -> Callable[..., Traced]:
     def function(*arguments: object) -> Traced:
         return _traced(row.name, *arguments)

@@ -77,7 +77,7 @@ class Record:
         linear_gap: where the whole model is one linear function, the largest difference on the
             test part between its output and that of the single Linear layer it amounts to, as a
             share of the largest output; None for any other model.
-        stopped: why training ended before its last epoch; empty otherwise.
+        stopped: why training ended before its last epoch, if it did.
     """
 
     function: str
@@ -90,7 +90,7 @@ class Record:
     blocked: float
     weights: int
     linear_gap: float | None = None
-    stopped: str = ""
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ def train(function: ActivationFunction, data: Data, seed: int, recipe: Recipe) -
             batch_size=recipe.batch_size,
             progress=False,
         )
-        if history.stopped.startswith("interrupted"):
+        if history.stopped and history.stopped.startswith("interrupted"):
             raise KeyboardInterrupt
         test = model.evaluate(data.test_inputs, data.test_targets, loss)
         seen = model.evaluate(data.train_inputs, data.train_targets, loss)
@@ -243,8 +243,8 @@ def blocked(model: Model, inputs: Any) -> float:
     ended = total = 0
     for layer in model.layers:
         if isinstance(layer, Activation):
-            passed = layer.backward(np.ones_like(layer.output))
-            ended += int(np.count_nonzero(np.abs(passed) < BLOCKED_BELOW))
+            layer.backward(np.ones_like(layer.output))
+            ended += int(np.count_nonzero(np.abs(layer.grad_input) < BLOCKED_BELOW))
             total += layer.input.size
     return ended / total if total else 0.0
 

@@ -45,7 +45,7 @@ class Data:
     @property
     def features(self) -> int:
         """How many numbers describe one sample."""
-        return self.train_inputs.shape[1]
+        return int(self.train_inputs.shape[1])
 
 
 def _from_sklearn(loader: str) -> tuple[Any, Any]:

@@ -39,7 +39,7 @@ def show(f: ActivationFunction, console: Console) -> None:
         console.print(Text.assemble((prime, _DERIVATIVE), " = ", f.derivative(name).formula))
     record = catalog.find(f.name)
     if record is not None:
-        console.print(Text(f"{record.description} {record.source}", "dim"))
+        console.print(Text(f"{record.description} ({record.source})", "dim"))
     console.print()
     console.print(_properties(f))
     console.print(_chart(f, plain=not _draws_braille(console)))

@@ -14,7 +14,7 @@ from limen.insight.compare import BLOCKED_BELOW, Comparison, Recipe, Record, Row
 
 __all__ = ["run", "show"]
 
-_BAR = 24
+_BAR, _WIDE = 24, 96  # marks of an interval, and the terminal that has room for so many
 
 
 def run(functions: Iterable[str], data: str, seeds: int, recipe: Recipe, jobs: int) -> Comparison:
@@ -27,7 +27,9 @@ def run(functions: Iterable[str], data: str, seeds: int, recipe: Recipe, jobs: i
         TimeElapsedColumn(),
         TextColumn("{task.description}", style="dim"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task("", total=len(chosen) * seeds)
 
         def advance(record: Record) -> None:
@@ -41,7 +43,7 @@ def show(comparison: Comparison, console: Console) -> None:
     """Prints what was done, the table, and how to read it."""
     rows = comparison.rows()
     console.print(Text(_task(comparison), "dim"))
-    console.print(_table(rows, comparison.data.name))
+    console.print(_table(rows, console.width))
     for note in _notes(rows):
         console.print(Text(note, "dim"))
 
@@ -58,25 +60,29 @@ def _task(comparison: Comparison) -> str:
     )
 
 
-def _table(rows: list[Row], data: str) -> Table:
-    table = Table(title=None, header_style="bold", box=None, pad_edge=False)
+def _table(rows: list[Row], width: int) -> Table:
+    """The table, in a terminal of `width` characters."""
+    table = Table(header_style="bold", box=None, pad_edge=False)
     table.add_column("function", overflow="fold")
     table.add_column("test accuracy", justify="right", no_wrap=True)
     table.add_column("95% interval", no_wrap=True)
-    table.add_column("seconds", justify="right")
-    table.add_column("blocked", justify="right")
-    table.add_column("weights", justify="right")
+    table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("blocked", justify="right", no_wrap=True)
+    weights_differ = len({row.weights for row in rows}) > 1
+    if weights_differ:
+        table.add_column("weights", justify="right", no_wrap=True)
     low = min(_interval(row)[0] for row in rows)
     high = max(_interval(row)[1] for row in rows)
+    marks = _BAR if width >= _WIDE else _BAR // 2
     for row in rows:
         margin = "" if math.isnan(row.margin) else f" ± {100 * row.margin:4.2f}"
         table.add_row(
             Text(row.function),
             f"{100 * row.accuracy:5.2f}{margin} %",
-            _bar(row, low, high),
+            _bar(row, low, high, marks),
             f"{row.seconds:.2f}",
             f"{row.blocked:.1%}",
-            f"{row.weights:,}",
+            *([f"{row.weights:,}"] if weights_differ else []),
         )
     return table
 
@@ -86,16 +92,16 @@ def _interval(row: Row) -> tuple[float, float]:
     return row.accuracy - margin, row.accuracy + margin
 
 
-def _bar(row: Row, low: float, high: float) -> Text:
+def _bar(row: Row, low: float, high: float, count: int) -> Text:
     """The mean and its interval on the scale that all rows share."""
-    scale = (_BAR - 1) / ((high - low) or 1.0)
+    scale = (count - 1) / ((high - low) or 1.0)
     first, last = (round((end - low) * scale) for end in _interval(row))
     mean = round((row.accuracy - low) * scale)
-    marks = ["━" if first <= place <= last else "·" for place in range(_BAR)]
-    marks[mean] = "●"
     text = Text()
-    for place, mark in enumerate(marks):
-        text.append(mark, "blue" if first <= place <= last else "dim")
+    for place in range(count):
+        inside = first <= place <= last
+        mark = "●" if place == mean else "━" if inside else "·"
+        text.append(mark, "blue" if inside else "dim")
     return text
 
 

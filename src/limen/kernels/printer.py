@@ -62,7 +62,8 @@ class _Printer:
 
     @property
     def is_extended(self) -> bool:
-        return self.dtype == "float64"
+        import os
+        return self.dtype == "float64" and os.path.exists(os.path.dirname(__file__)+"/primitives/extended.py")
 
     def module(self, title: str) -> str:
         body = self._loop()

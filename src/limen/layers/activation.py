@@ -70,7 +70,8 @@ class Activation(Layer):
             self.learnable[name] = Parameter(name, ())
             self.learnable[name].value = defaults[name]
         # The values of the learnable parameters, and the function they give.
-        self._current: tuple[tuple[float, ...], Any] = ((), self._function)
+        self._current: tuple[tuple[float, ...], ActivationFunction | VectorFunction]
+        self._current = ((), self._function)
 
     @property
     def function(self) -> ActivationFunction | VectorFunction:

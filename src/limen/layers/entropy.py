@@ -68,10 +68,11 @@ class BinaryCrossEntropy(Loss):
         _inside_unit(prediction, f"{self!r}: predictions", "; from_logits=True takes any number")
         limits = np.finfo(prediction.dtype)
         p = prediction.astype(np.float64)
-        q = np.maximum(1.0 - p, limits.epsneg / 2)
+        q = np.maximum(1.0 - p, float(limits.epsneg) / 2)
         np.log(np.maximum(p, limits.smallest_subnormal), out=work)
         work *= target
-        work += (1.0 - target) * np.log1p(-np.minimum(p, 1.0 - limits.epsneg / 2))
+        # log(1 - p): above 1/2 the difference is exact, below log1p makes it so.
+        work += (1.0 - target) * np.where(p > 0.5, np.log(q), np.log1p(-np.minimum(p, 0.5)))
         if grad is not None:
             flow = (1.0 - target) / q - target / np.maximum(p, limits.tiny)
             np.divide(flow, batch_size(prediction), out=grad, casting="same_kind")

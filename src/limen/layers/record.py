@@ -165,9 +165,11 @@ def restore_function(record: Record, *, depth: int = 0) -> ActivationFunction:
 
 def _kinks(record: Record) -> float | dict[float, float] | None:
     value = record.value("at_kinks")
-    if value is None or _is_finite_number(value):
-        return value
-    pairs = value if isinstance(value, list) and len(value) <= _MOST_KINKS else [None]
+    if value is None:
+        return None
+    if _is_finite_number(value):
+        return float(value)
+    pairs: list[Any] = value if isinstance(value, list) and len(value) <= _MOST_KINKS else [None]
     for pair in pairs:
         if not (isinstance(pair, list) and len(pair) == 2 and all(map(_is_finite_number, pair))):
             raise FileError(

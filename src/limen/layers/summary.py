@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from limen.layers.layer import Layer
 from limen.layers.linear import Linear
 from limen.layers.merging import linear_runs
 
@@ -78,7 +79,11 @@ def _rows(model: Model) -> list[Row]:
             width = layer.outputs
         elif width is not None:
             width = layer.outputs_for(width)
-        output = "as the input" if width is None else f"(batch, {width})"
+        output = f"(batch, {width})" if width is not None else _relative(layer)
         size = sum(parameter.size for parameter in layer.parameters())
         rows.append(Row(f"{layer.index}  {layer!r}", output, size))
     return rows
+
+
+def _relative(layer: Layer) -> str:
+    return "half the input" if layer.outputs_for(2) == 1 else "as the input"

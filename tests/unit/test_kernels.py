@@ -1,0 +1,171 @@
+"""Kernels: 16-bit formats, threads, forks, the cache folder, what no caller may break."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import ml_dtypes
+import numba
+import numpy as np
+import pytest
+
+import limen
+from limen.kernels import cache, cpu, threads
+from limen.kernels.primitives import formats
+
+MISH = limen.get("mish")
+
+
+def converted(load: object, store: object, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    @numba.njit
+    def run(bits, wide, back):  # type: ignore[no-untyped-def]
+        for i in range(bits.size):
+            wide[i] = load(bits[i])
+            back[i] = store(wide[i])
+
+    wide, back = np.empty(bits.size), np.empty_like(bits)
+    run(bits, wide, back)
+    return wide, back
+
+
+FORMATS = [
+    (np.float16, formats.load_float16, formats.store_float16),
+    (ml_dtypes.bfloat16, formats.load_bfloat16, formats.store_bfloat16),
+]
+
+
+@pytest.mark.parametrize(("dtype", "load", "store"), FORMATS)
+def test_every_16_bit_number_goes_through(dtype: type, load: object, store: object) -> None:
+    bits = np.arange(1 << 16, dtype=np.uint16)
+    wide, back = converted(load, store, bits)
+    with np.errstate(invalid="ignore"):  # ml_dtypes warns of signalling NaN
+        np.testing.assert_array_equal(wide, bits.view(dtype).astype(np.float64))
+    numbers = ~np.isnan(wide)
+    np.testing.assert_array_equal(back[numbers], bits[numbers])
+    assert all(np.isnan(float(number)) for number in back.view(dtype)[~numbers])
+
+
+@pytest.mark.parametrize(("dtype", "load", "store"), FORMATS)
+def test_rounding_is_to_nearest_even_in_one_step(dtype: type, load: object, store: object) -> None:
+    @numba.njit
+    def run(wide, back):  # type: ignore[no-untyped-def]
+        for i in range(wide.size):
+            back[i] = store(wide[i])
+
+    largest = np.array(ml_dtypes.finfo(dtype).max, dtype).view(np.uint16)
+    grid = np.arange(int(largest) + 1, dtype=np.uint16).view(dtype).astype(float)
+    low, high = grid[:-1], grid[1:]
+    middle = (low + high) / 2  # exact in float64
+    wide = np.concatenate(
+        [middle, np.nextafter(middle, 0), np.nextafter(middle, np.inf), [1e300, 1e-300, 5e-324]]
+    )
+    even = np.where(np.arange(low.size) % 2 == 0, low, high)
+    overflow = [np.inf, 0, 0]
+    expected = np.concatenate([even, low, high, overflow])
+    for sign in (1, -1):
+        back = np.empty(wide.size, np.uint16)
+        run(sign * wide, back)
+        np.testing.assert_array_equal(back.view(dtype).astype(float), sign * expected)
+
+
+def test_threads_may_call_one_function_at_once() -> None:
+    x = np.random.default_rng(0).standard_normal(1 << 18).astype(np.float32)
+    fresh = limen.activation("x * tanh(softplus(x)) + 0.125 * x")
+    expected = fresh(x[: 1 << 10])
+    results: list[bool] = []
+
+    def work() -> None:
+        for _ in range(5):
+            results.append(bool((fresh(x)[: 1 << 10] == expected).all()))
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert results == [True] * 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+def test_a_forked_child_may_call_kernels_and_compile() -> None:
+    script = (
+        "import os, numpy as np, limen\n"
+        "x = np.ones(1 << 18, np.float32)\n"
+        "expected = limen.get('mish')(x)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    same = (limen.get('mish')(x) == expected).all()\n"
+        "    new = limen.activation('x * x * x + 0.375')(x)[0] == 1.375\n"
+        "    os._exit(0 if same and new else 1)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "assert (limen.get('mish')(x) == expected).all()\n"
+    )
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], check=True, timeout=120
+    )
+
+
+def test_a_task_that_fails_says_so_after_all_have_ended() -> None:
+    done: list[int] = []
+
+    def fail() -> None:
+        raise ValueError("on purpose")
+
+    with pytest.raises(ValueError, match="on purpose"):
+        threads.run([fail, lambda: done.append(1), lambda: done.append(2)])
+    assert sorted(done) == [1, 2]
+
+
+def test_the_number_of_threads_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).standard_normal(3 * cpu.PARALLEL_FROM + 5)
+    results = []
+    for count in ("1", "2", "3"):
+        monkeypatch.setenv("LIMEN_NUM_THREADS", count)
+        y, sums = limen.get("swish").backward(x, x, parameters=True)
+        results.append((y.tobytes(), sums["beta"]))
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_folder_others_may_write_to_is_not_used(tmp_path: Path) -> None:
+    script = "from limen.kernels.cache import folder; print(folder())"
+    for mode, used in ((0o700, True), (0o777, False)):
+        place = tmp_path / oct(mode)
+        place.mkdir()
+        place.chmod(mode)
+        found = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "LIMEN_CACHE_DIR": str(place)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert (found.stdout.strip() == str(place)) is used
+
+
+def test_without_a_cache_folder_kernels_still_work(tmp_path: Path) -> None:
+    blocked = tmp_path / "a_file"
+    blocked.write_text("not a folder")
+    script = "import limen; assert limen.get('silu')(0.0) == 0"
+    environment = {**os.environ, "LIMEN_CACHE_DIR": str(blocked)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
+
+
+def test_a_tampered_source_file_is_never_run(tmp_path: Path) -> None:
+    environment = {**os.environ, "LIMEN_CACHE_DIR": str(tmp_path)}
+    script = "import limen; assert limen.get('silu')(0.0) == 0"
+    run = [sys.executable, "-c", script]
+    subprocess.run(run, env=environment, check=True, timeout=120)
+    files = list(tmp_path.glob("*.py"))
+    assert files and tmp_path.stat().st_mode & 0o077 in (0, 0o55)
+    for file in files:
+        file.write_text("raise SystemExit('tampered')")
+    subprocess.run(run, env=environment, check=True, timeout=120)
+
+
+def test_the_generator_is_part_of_a_kernels_name() -> None:
+    assert len(cache._generator()) == 24
+    assert cache._generator() == cache._generator.__wrapped__()
