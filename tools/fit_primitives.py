@@ -223,8 +223,8 @@ def extended_module() -> str:
     module.add("ERF_JOINT", "Where the pieces of erf and erfc meet", float(ERF_JOINT))
     for polynomial in EXTENDED_POLYNOMIALS:
         module.add(polynomial.name, polynomial.meaning, fit(polynomial))
-    powers = tuple(split(mp.mpf(2) ** (mpf(j) / 64), 2) for j in range(-32, 33))
-    module.add("POWERS", "2^(j/64) for j = -32 ... 32", powers)
+    powers = tuple(split(mpf(2) ** (mpf(j) / 64), 2) for j in (*range(33), *range(-31, 0)))
+    module.add("POWERS", "2^(j/64) for j = 0 ... 32, then for -31 ... -1", powers)
     logarithms = tuple(log_row(j) for j in range(90, 183))
     module.add("LOGARITHMS", "c, close to 128/j, and -log c, for j = 90 ... 182", logarithms)
     module.add("SINES", "sin, cos of pi j/128 for j = -64 ... 64", tuple(sine_row(j) for j in range(-64, 65)))

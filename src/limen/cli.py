@@ -96,17 +96,18 @@ def _show_accuracy(f: ActivationFunction, console: Console) -> None:
         console.print(f"accuracy: {error}", markup=False, style="yellow")
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("float32 accuracy", style="dim")
-    for title in ("largest error", "at", "correctly rounded", "inputs"):
-        table.add_column(title, justify="right")
+    table.add_column("float32", style="dim", no_wrap=True)
+    for title in ("largest error", "within ½ ULP", "inputs"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("largest at", no_wrap=True)
     with console.status("measuring against ball arithmetic"):
         for found in measure_accuracy(f):
             table.add_row(
-                "value" if found.by is None else f"derivative by {found.by}",
+                "value" if found.by is None else f"d/d{found.by}",
                 f"{found.largest:.3f} ULP",
-                ", ".join(f"{x:.9g}" for x in found.at),
-                f"{found.correctly_rounded:.1%}",
+                f"{found.within_half:.1%}",
                 f"{found.checked:,}",
+                ", ".join(f"{x:.9g}" for x in found.at),
             )
     console.print()
     console.print(table)
@@ -151,7 +152,7 @@ def compare(
 ) -> None:
     """Train the same model with each function, and compare what it learns."""
     from limen.insight import table
-    from limen.insight.compare import Recipe
+    from limen.insight.trial import Recipe
 
     recipe = Recipe(_widths(layers), epochs, batch_size, learning_rate)
     console = Console(highlight=False)

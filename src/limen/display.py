@@ -68,4 +68,3 @@ def _value(f: ActivationFunction, label: str) -> str:
 def _code(text: str) -> str:
     shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
     return f"<code>{escape(shown)}</code>"
-

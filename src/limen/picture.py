@@ -22,7 +22,7 @@ from limen.formula.answers import ENDLESS, Extremum, Stretch
 if TYPE_CHECKING:
     from limen.function import ActivationFunction
 
-__all__ = ["Curve", "curve", "frame", "plot", "save", "save_figure", "svg", "window"]
+__all__ = ["Curve", "curve", "frame", "label", "plot", "save", "save_figure", "svg", "window"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +33,7 @@ DERIVATIVE_COLOUR = "#e8762c"
 _HALF_WIDTH = (4.0, 12.0)  # the narrowest and the widest half of a picture
 _MARGIN = 1.5  # how far beyond its outermost feature a picture goes
 _SIZE = (7.0, 4.2)  # of a figure, in inches
+_BESIDE = 1e-10  # how near to a kink its two sides are looked at, as a share of the width
 _JUMP = 1e-6  # neighbours that touch and differ by more are two pieces of a curve
 
 
@@ -43,6 +44,11 @@ class Curve:
     x: Floats
     y: Floats
     dy: Floats
+
+
+def label(f: ActivationFunction) -> str:
+    """What to call a function in a picture: "f" where its name is a whole formula."""
+    return f.name if f.name.rstrip("'").isidentifier() else "f"
 
 
 def points(found: object) -> tuple[float, ...]:
@@ -69,14 +75,15 @@ def window(f: ActivationFunction) -> tuple[float, float]:
 def curve(f: ActivationFunction, low: float, high: float, count: int = 801) -> Curve:
     """Samples a function and its derivative from `low` to `high`, on both sides of each kink."""
     kinks = () if f.is_gated else tuple(x for x in points(f.kinks) if low < x < high)
-    sides = [side for x in kinks for side in (np.nextafter(x, low), x, np.nextafter(x, high))]
+    beside = _BESIDE * (high - low)
+    sides = [side for x in kinks for side in (x - beside, x, x + beside)]
     x = np.unique(np.concatenate([np.linspace(low, high, count), sides]))
     if f.is_gated:
         ones = np.ones_like(x)
         y, dy = f(x, ones), f.derivative(f.inputs[0])(x, ones)
     else:
         y, dy = f(x), f.derivative()(x)
-    touching = np.flatnonzero(np.diff(x) < _JUMP * (high - low) / count)
+    touching = np.flatnonzero(np.diff(x) < 2 * beside)
     return Curve(
         np.insert(x, touching + 1, x[touching]),
         *(_broken(values, touching) for values in (y, dy)),
@@ -141,8 +148,8 @@ def svg(x: Floats, y: Floats, dy: Floats, *, width: int = 280, height: int = 150
         f'aria-label="The function and, dashed, its derivative, '
         f'for x from {x[0]:g} to {x[-1]:g}">'
         f'<path d="{axes}" stroke="currentColor" stroke-opacity="0.3"/>'
-        + path(dy, DERIVATIVE_COLOUR, ' stroke-dasharray="5 4"')
         + path(y, COLOUR)
+        + path(dy, DERIVATIVE_COLOUR, ' stroke-dasharray="5 4"')
         + "</svg>"
     )
 
@@ -184,16 +191,18 @@ def plot(f: ActivationFunction, axes: Any = None) -> Any:
     for slope, offset, sign in asymptotes(f):
         far = high if sign > 0 else low
         axes.plot((0, far), (offset, offset + slope * far), color="0.5", linewidth=1, dashes=(4, 4))
-    name, prime = (f"{f.name}(·, 1)", ", by its gate") if f.is_gated else (f.name, "′")
-    axes.plot(c.x, c.dy, color=DERIVATIVE_COLOUR, linewidth=1.8, label=name + prime, zorder=3)
-    axes.plot(c.x, c.y, color=COLOUR, linewidth=2.4, label=name, zorder=4)
+    name = f"{label(f)}(·, 1)" if f.is_gated else label(f)
+    prime = ", by its gate" if f.is_gated else "′"
+    # The thin line on top of the thick one: both are seen where they meet.
+    axes.plot(c.x, c.y, color=COLOUR, linewidth=3, label=name, zorder=3)
+    axes.plot(c.x, c.dy, color=DERIVATIVE_COLOUR, linewidth=1.5, label=name + prime, zorder=4)
     if not f.is_gated:
         _mark_kinks(f, axes, low, high)
         _mark_extrema(f, axes, low, high)
     axes.set(xlim=(low, high), ylim=frame(c), xlabel=f.inputs[0])
     axes.set_title(f.formula, fontsize=10, family="monospace", loc="left", color="0.35", wrap=True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="best", reverse=True)
+    axes.legend(frameon=False, loc="best")
     return axes
 
 
@@ -242,7 +251,8 @@ def _mark_kinks(f: ActivationFunction, axes: Any, low: float, high: float) -> No
     """A full dot at the value of a jump; a ring where it is not, and at every other kink."""
     for x in (x for x in points(f.kinks) if low < x < high):
         here = float(f(x))
-        sides = {float(f(np.nextafter(x, end))) for end in (low, high)}
+        beside = _BESIDE * (high - low)
+        sides = {float(f(x - beside)), float(f(x + beside))}
         jumps = {side for side in sides if abs(side - here) > _JUMP}
         style = {"color": COLOUR, "markersize": 6, "zorder": 6}
         axes.plot(x, here, "o", markerfacecolor=COLOUR if jumps else "white", **style)

@@ -65,9 +65,7 @@ def activation(
         function = ActivationFunction(definition)
         return function.with_parameters(**parameters) if parameters else function
     if not isinstance(formula, str):
-        raise FormulaError(
-            f"a formula is text or a Python function, got {type(formula).__name__}"
-        )
+        raise FormulaError(f"a formula is text or a Python function, got {type(formula).__name__}")
     expression = parse(formula, parameters, find_definition, names())
     defaults = {n: check_default(n, v) for n, v in parameters.items()}
     label = name or " ".join(formula.split())

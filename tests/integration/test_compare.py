@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 import limen
 from limen.cli import app
 from limen.errors import LimenError, UnknownNameError
-from limen.insight.compare import Comparison, Recipe, Record, blocked, compare, train
+from limen.insight.compare import Comparison, compare
 from limen.insight.data import DATA, load
+from limen.insight.trial import Recipe, Record, blocked, train
 
 QUICK = Recipe(widths=(16,), epochs=5)
 
@@ -141,7 +142,8 @@ def test_unknown_data_are_refused_with_the_names_of_others() -> None:
 
 def test_the_command_prints_a_table_and_writes_its_files(tmp_path: Path) -> None:
     picture, figures = tmp_path / "wine.png", tmp_path / "wine.json"
-    arguments = "compare relu identity --data wine --seeds 2 --epochs 3 --layers 8 --jobs 1".split()
+    small = {"--data": "wine", "--seeds": "2", "--epochs": "3", "--layers": "8", "--jobs": "1"}
+    arguments = ["compare", "relu", "identity", *(word for pair in small.items() for word in pair)]
     arguments += ["--save", str(picture), "--json", str(figures)]
     result = CliRunner().invoke(app, arguments, env={"COLUMNS": "120", "TERM": "dumb"})
     assert result.exit_code == 0, result.output

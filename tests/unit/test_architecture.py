@@ -27,8 +27,9 @@ ARROWS: dict[str, set[str]] = {
     "certify": {"function", *BELOW_FUNCTION},
     "insight": {"function", "layers", "vector", *BELOW_FUNCTION},
 }
-# One room in three files: the function, what is known of it, and how it is found by name.
-ROOM_OF = {"properties": "function", "registry": "function"}
+# One room in four files: the function, what is known of it, how it shows itself, and how it is
+# found by name.
+ROOM_OF = dict.fromkeys(("display", "properties", "registry"), "function")
 # These two see public names only: `limen` itself, and what a room's own __init__ exports.
 FACES = {"__init__", "cli"}
 

@@ -109,7 +109,7 @@ def test_backward_in_place_on_either_array() -> None:
 def test_out_that_overlaps_its_input(shift: int) -> None:
     buffer = np.linspace(-3, 3, 200_000)
     start = max(shift, 0)
-    x, out = buffer[5000 : 190_000], buffer[5000 + shift : 190_000 + shift]
+    x, out = buffer[5000:190_000], buffer[5000 + shift : 190_000 + shift]
     expected = SILU(x.copy())
     SILU(x, out=out)
     np.testing.assert_array_equal(out, expected)

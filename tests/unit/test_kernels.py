@@ -104,9 +104,7 @@ def test_a_forked_child_may_call_kernels_and_compile() -> None:
         "assert os.waitpid(child, 0)[1] == 0\n"
         "assert (limen.get('mish')(x) == expected).all()\n"
     )
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script], check=True, timeout=120
-    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=120)
 
 
 def test_a_task_that_fails_says_so_after_all_have_ended() -> None:

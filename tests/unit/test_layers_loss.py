@@ -131,7 +131,9 @@ def test_flow_keeps_shape_and_dtype_and_out(loss: Any) -> None:
         assert loss.backward(z, target, out=out) is out
         np.testing.assert_array_equal(out, flow)
         # A batch is the mean of its samples.
-        assert loss(z, target) == pytest.approx(np.mean([loss(a, b) for a, b in zip(z, target, strict=True)]))
+        assert loss(z, target) == pytest.approx(
+            np.mean([loss(a, b) for a, b in zip(z, target, strict=True)])
+        )
 
 
 def test_a_target_per_sample_for_a_single_output() -> None:

@@ -42,7 +42,9 @@ def sgd(rate: float, momentum: float, decay: float) -> Iterator[float]:
         yield w
 
 
-def adam(rate: float, b1: float, b2: float, eps: float, decay: float, w_decay: float) -> Iterator[float]:
+def adam(
+    rate: float, b1: float, b2: float, eps: float, decay: float, w_decay: float
+) -> Iterator[float]:
     """As torch.optim.Adam (decay) and torch.optim.AdamW (w_decay) document them."""
     w, m, v = START, 0.0, 0.0
     for t, g in enumerate(GRADS, start=1):
@@ -74,7 +76,11 @@ def test_recurrence(optimizer: Optimizer, expected: Iterator[float]) -> None:
     np.testing.assert_allclose(walked(optimizer), list(expected), rtol=1e-13)
 
 
-ALL = [limen.SGD(0.1, momentum=0.9, weight_decay=0.1), limen.Adam(0.1, weight_decay=0.1), limen.AdamW()]
+ALL = [
+    limen.SGD(0.1, momentum=0.9, weight_decay=0.1),
+    limen.Adam(0.1, weight_decay=0.1),
+    limen.AdamW(),
+]
 
 
 @pytest.mark.parametrize("optimizer", ALL, ids=repr)

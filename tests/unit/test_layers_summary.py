@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ X = np.random.default_rng(0).normal(size=(6, 3))
 
 def model(*names: Any, widths: tuple[int, ...] = (3, 5, 4, 2)) -> limen.Model:
     layers: list[Any] = []
-    for i, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (inputs, outputs) in enumerate(pairwise(widths)):
         layers.append(limen.Linear(inputs, outputs, bias=i != 1))
         if i < len(names) and names[i] is not None:
             layers.append(limen.Activation(names[i]))

@@ -86,3 +86,12 @@ def test_plot_marks_extremum_and_kinks() -> None:
     hardtanh = picture.plot(limen.get("hardtanh"), Figure().subplots())
     rings = [line for line in hardtanh.lines if line.get_markerfacecolor() == "white"]
     assert sorted(float(line.get_xdata()[0]) for line in rings) == [-1.0, 1.0]
+
+
+def test_svg_draws_up_as_up() -> None:
+    c = picture.curve(limen.get("tanh"), -4.0, 4.0, count=11)
+    root = ElementTree.fromstring(picture.svg(c.x, c.y, c.dy, width=100, height=50))
+    value = root.findall("{*}path")[1].attrib["d"]
+    places = [tuple(map(float, place.split())) for place in value[1:].split("L")]
+    assert places[0] == pytest.approx((0, 47), abs=2)
+    assert places[-1] == pytest.approx((100, 3), abs=2)

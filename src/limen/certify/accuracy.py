@@ -29,7 +29,7 @@ class Accuracy:
         checked: at how many points.
         largest: the largest error in ULP; infinite where a result is plainly wrong.
         at: the inputs where it is.
-        correctly_rounded: the share of points with an error of at most half an ULP.
+        within_half: the share of points whose error is proven to be at most half an ULP.
     """
 
     by: str | None
@@ -37,7 +37,7 @@ class Accuracy:
     checked: int
     largest: float
     at: tuple[float, ...]
-    correctly_rounded: float
+    within_half: float
 
 
 def measure_accuracy(f: ActivationFunction, dtype: object = "float32") -> Iterator[Accuracy]:
@@ -93,5 +93,5 @@ def _largest(
         [ulp_error(c, ball, format_) for c, ball in zip(computed, balls, strict=True)]
     )
     worst = int(np.argmax(errors))
-    rounded = float(np.mean(errors <= 0.5))
-    return Accuracy(by, format_.name, len(points), float(errors[worst]), points[worst], rounded)
+    within_half = float(np.mean(errors <= 0.5))
+    return Accuracy(by, format_.name, len(points), float(errors[worst]), points[worst], within_half)

@@ -257,6 +257,7 @@ def _turning_values(parts: list[Segment], whole: bool) -> set[float]:
     `whole`: the piece is one of a periodic function, whose outer ends are places like any other.
     """
     inside = {part.stop for part in (parts if whole else parts[:-1])}
+    inside = {value for value in inside if math.isfinite(value)}
     return inside | {part.start for part in parts if part.trend == 0}
 
 

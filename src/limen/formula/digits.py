@@ -11,9 +11,9 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from limen.formula.expression import Expression, evaluate
+from limen.formula.expression import COMPARISONS, Expression, evaluate
 
-__all__ = ["DIGITS", "SAME", "context", "number", "regular", "value"]
+__all__ = ["DIGITS", "SAME", "cancelling_sum", "context", "fraction", "number", "regular", "value"]
 
 DIGITS = 60
 """Decimal digits of the working precision."""
@@ -39,6 +39,13 @@ def number(exact: Fraction | float | int) -> Any:
     return context().mpf(exact)
 
 
+def fraction(exact: Any) -> Fraction:
+    """The fraction that an `mpf` is."""
+    from mpmath.libmp import to_rational
+
+    return Fraction(*to_rational(exact._mpf_))
+
+
 def value(expression: Expression, x: Any) -> Any:
     """The value of a formula in one variable at an `mpf`, or at a fraction or float.
 
@@ -49,16 +56,45 @@ def value(expression: Expression, x: Any) -> Any:
 
 
 def regular(expression: Expression, x: Any) -> Any:
-    """The value where the formula is regular; None where some part of it is infinite or NaN."""
+    """The value at a point, with care for points known to 60 digits only.
+
+    A sum whose terms cancel to `SAME` is 0, as are such values of sin, cos and log: at a root of
+    60 digits a formula is then what it is at the root itself.
+
+    Returns:
+        An `mpf`, or a bool for a comparison; None where a part of the formula that is used is
+        infinite or NaN.
+    """
     visit, finite = _visitor(x), context().isfinite
 
     def visit_finite(node: Expression, *arguments: Any) -> Any:
+        if node.operation == "where" and arguments[0] is not None:
+            return arguments[1] if arguments[0] else arguments[2]
         if any(a is None for a in arguments):
             return None
+        if node.operation in COMPARISONS:
+            difference = cancelling_sum(arguments[0], -arguments[1])
+            return _functions()[node.operation](difference, 0)
+        if node.operation == "add":
+            return cancelling_sum(*arguments)
         result = visit(node, *arguments)
+        if node.operation in _CROSSING and abs(result) <= SAME:
+            return 0 * result
         return result if finite(result) else None
 
     return evaluate(expression, visit_finite)
+
+
+# Functions that cross 0 away from 0, where the rounding of their argument shows.
+_CROSSING = frozenset({"sin", "cos", "sin_plus_cos", "log"})
+
+
+def cancelling_sum(a: Any, b: Any) -> Any:
+    """a + b, and 0 where the two cancel to the digits that are known."""
+    total = a + b
+    if (a < 0) == (b < 0):
+        return total
+    return 0 * total if abs(total) <= SAME * max(abs(a), abs(b)) else total
 
 
 def _visitor(x: Any) -> Callable[..., Any]:

@@ -59,7 +59,7 @@ class Scale(NamedTuple):
         """The product of two scales."""
         total = dict(self.exponent)
         for q, p in other.exponent:
-            total[q] = sum_of(total.get(q, 0), p)
+            total[q] = digits.cancelling_sum(total.get(q, 0), p)
         exponent = tuple(sorted(((q, p) for q, p in total.items() if p), reverse=True))
         return Scale(plain(self.power + other.power), plain(self.logs + other.logs), exponent)
 
@@ -111,26 +111,20 @@ UNIT = Scale(0, 0, ())
 """The scale of constants."""
 
 
-def sum_of(a: Any, b: Any) -> Any:
-    """a + b, and 0 where the two cancel to the digits that are known."""
-    total = a + b
-    if (a < 0) == (b < 0):
-        return total
-    return 0 * total if abs(total) <= digits.SAME * max(abs(a), abs(b)) else total
-
-
 @dataclass(frozen=True, slots=True)
 class Rest:
     """What the terms leave: `scale` times a number in [low, high].
 
     Attributes:
         oscillates: whether both ends are approached again and again for ever.
+        nonzero: whether 0 is no value, though it may be an end.
     """
 
     scale: Scale
     low: float
     high: float
     oscillates: bool = False
+    nonzero: bool = False
 
 
 class Expansion:
@@ -160,7 +154,7 @@ class Expansion:
         """The sum."""
         terms = dict(self.terms)
         for scale, c in other.terms.items():
-            terms[scale] = sum_of(terms.get(scale, 0), c)
+            terms[scale] = digits.cancelling_sum(terms.get(scale, 0), c)
         return Expansion(self.start, terms, [r for r in (self.rest, other.rest) if r])
 
     def times(self, other: Expansion) -> Expansion:
@@ -169,7 +163,7 @@ class Expansion:
         for a, c in self.terms.items():
             for b, d in other.terms.items():
                 scale = a.times(b)
-                terms[scale] = sum_of(terms.get(scale, 0), c * d)
+                terms[scale] = digits.cancelling_sum(terms.get(scale, 0), c * d)
         rests = [_scaled(other.rest, a, c) for a, c in self.terms.items() if other.rest]
         rests += [_scaled(self.rest, b, d) for b, d in other.terms.items() if self.rest]
         if self.rest and other.rest:
@@ -211,10 +205,12 @@ class Expansion:
         if self.is_zero:
             return 0
         low, high = self.relative(*self.largest())
-        if low > 0:
-            return 1
-        if high < 0:
-            return -1
+        if self.rest and self.rest.nonzero and not self.terms:
+            low, high = self.rest.low, self.rest.high
+            if low == 0 or high == 0:
+                return 1 if low == 0 else -1
+        if low > 0 or high < 0:
+            return 1 if low > 0 else -1
         raise TooNearError
 
     def largest(self) -> tuple[Scale, Any]:
@@ -241,7 +237,15 @@ class Expansion:
 
 
 def _compare(a: Scale, b: Scale) -> int:
-    return 0 if a is b else -a.over(b).growth
+    """-1 when `a` outgrows `b`, 1 when `b` outgrows `a`, 0 when they are the same scale."""
+    if a.exponent != b.exponent:
+        above, below = dict(a.exponent), dict(b.exponent)
+        for q in sorted({*above, *below}, reverse=True):
+            p = digits.cancelling_sum(above.get(q, 0), -below.get(q, 0))
+            if p:
+                return -1 if p > 0 else 1
+    difference = a.power - b.power or a.logs - b.logs
+    return (difference < 0) - (difference > 0)
 
 
 def _merged(terms: dict[Scale, Any]) -> list[tuple[Scale, Any]]:
@@ -249,7 +253,7 @@ def _merged(terms: dict[Scale, Any]) -> list[tuple[Scale, Any]]:
     merged: list[tuple[Scale, Any]] = []
     for scale in sorted(terms, key=_BY_GROWTH):
         if merged and _compare(merged[-1][0], scale) == 0:
-            merged[-1] = (scale, sum_of(merged[-1][1], terms[scale]))
+            merged[-1] = (scale, digits.cancelling_sum(merged[-1][1], terms[scale]))
         else:
             merged.append((scale, terms[scale]))
     return [(scale, c) for scale, c in merged if c]
@@ -266,12 +270,14 @@ def _exact(scale: Scale, c: Any) -> Rest:
 def _scaled(rest: Rest | None, scale: Scale, c: Any) -> Rest:
     assert rest is not None
     low, high = sorted((rest.low * float(c), rest.high * float(c)))
-    pad = _PAD * max(abs(low), abs(high))
-    return Rest(rest.scale.times(scale), low - pad, high + pad, rest.oscillates)
+    low, high = low - abs(low) * _PAD, high + abs(high) * _PAD
+    return Rest(rest.scale.times(scale), low, high, rest.oscillates, rest.nonzero)
 
 
 def _together(rests: list[Rest], top: Scale, start: float) -> Rest:
     """One rest that holds them all, on the scale of the largest."""
+    if len(rests) == 1:
+        return rests[0]
     low = high = 0.0
     waves = 0
     for rest in rests:

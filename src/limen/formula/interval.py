@@ -142,6 +142,8 @@ def _product(a: float, b: float) -> tuple[float, float]:
 
 
 def _multiply(a: Interval, b: Interval) -> Interval:
+    if _is_pole(a, b) or _is_pole(b, a):
+        return WHOLE
     if a[0] >= 0.0 and b[0] >= 0.0:
         return (_product(a[0], b[0])[0], _product(a[1], b[1])[1])
     corners = (
@@ -151,6 +153,11 @@ def _multiply(a: Interval, b: Interval) -> Interval:
         _product(a[1], b[1]),
     )
     return (min(c[0] for c in corners), max(c[1] for c in corners))
+
+
+def _is_pole(a: Interval, b: Interval) -> bool:
+    """Nothing known times anything, or exactly 0 times what may be infinite, such as x * (1/x)."""
+    return b == WHOLE or (a[0] == a[1] == 0.0 and (b[0] == -_INF or b[1] == _INF))
 
 
 def _reciprocal(b: Interval) -> Interval:
@@ -166,8 +173,6 @@ def _reciprocal(b: Interval) -> Interval:
 
 
 def _divide(a: Interval, b: Interval) -> Interval:
-    if b[0] == -_INF and b[1] == _INF:
-        return WHOLE
     return _multiply(a, _reciprocal(b))
 
 

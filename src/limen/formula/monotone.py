@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from limen.formula import digits, real
+from limen.formula import digits
 from limen.formula.answers import UNKNOWN
 from limen.formula.asymptotics import Side, limit
 from limen.formula.expression import Expression
@@ -15,10 +15,6 @@ from limen.formula.roots import Budget, Point, UndecidedError, slope
 
 __all__ = ["Joint", "Segment", "joints", "pieces", "segments", "slope_pieces", "trends"]
 
-# A formula is taken to be singular at an irrational point if it changes by more than this, ...
-_SMOOTH = 1e-20
-# ... relatively, when the point is moved by this.
-_NUDGE = 1e-30
 # Where a period is cut: an arbitrary place, so that nothing happens right at the ends.
 _START = 0.0123456789
 
@@ -136,25 +132,15 @@ def _edge(formula: Expression | None, point: Point, side: Side) -> Any:
         return None
     if math.isfinite(point.x):
         value = digits.regular(formula, point.place)
-        if value is not None and (point.is_exact or _is_smooth(formula, point, side, value)):
+        if value is not None:
             return float(value)
-        if not point.is_exact:
-            raise UndecidedError
-    found = limit(formula, point.place, side)
+    found = limit(formula, point.fraction, side)
     if found is UNKNOWN or found is None:
         raise UndecidedError
     return found
 
 
-def _is_smooth(formula: Expression, point: Point, side: Side, value: Any) -> bool:
-    beside = digits.regular(formula, point.place + side * digits.number(_NUDGE))
-    return beside is not None and bool(abs(beside - value) <= _SMOOTH * (1 + abs(value)))
-
-
 def _value_at(expression: Expression, point: Point) -> float | None:
     """The value of the whole formula at a point between two pieces; None where it has none."""
-    if point.is_exact:
-        exact = digits.value(expression, point.place)
-        return float(exact) if digits.context().isfinite(exact) else None
-    value = real.value(expression, {"x": point.x})
-    return value if math.isfinite(value) else None
+    value = digits.regular(expression, point.place)
+    return None if value is None else float(value)

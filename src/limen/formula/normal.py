@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from hashlib import blake2b
 from math import gcd, isqrt
 from weakref import WeakKeyDictionary
@@ -141,8 +141,13 @@ class Sum:
     def build(self) -> Expression:
         """The expression; a sum that starts with a minus is turned where it can be."""
         built = [p.build() for p in self.products()]
-        built.sort(key=lambda e: e.operation == "multiply" and e.arguments[0].is_constant
-                   and e.arguments[0].payload < 0)
+        built.sort(
+            key=lambda e: (
+                e.operation == "multiply"
+                and e.arguments[0].is_constant
+                and e.arguments[0].payload < 0
+            )
+        )
         return reduce(add, built, ZERO)
 
     def content(self) -> Fraction:
@@ -169,8 +174,12 @@ def _product_order(product: Product) -> tuple[int, list[tuple[_Key, Fraction]]]:
     return len(product.powers), sorted((order(b), n) for b, n in product.powers.items())
 
 
+@lru_cache(maxsize=1 << 14)
 def as_product(node: Expression) -> Product:
-    """Reads an expression as a product. Sums, functions and leaves are its bases."""
+    """Reads an expression as a product. Sums, functions and leaves are its bases.
+
+    The product is kept for the next reader: copy it before changing it.
+    """
     if node.is_constant:
         return Product(node.payload)
     match node.operation:

@@ -144,11 +144,13 @@ _ROWS = (
     _function("erf", "2 / sqrt(pi) * exp(-a**2)", limits=(-1.0, 1.0), trend=1, parity="odd"),
     _function("erfc", "-2 / sqrt(pi) * exp(-a**2)", limits=(2.0, 0.0), trend=-1),
     # Stable compounds: each is one operation because spelling it out cancels or overflows.
-    _function("sigmoid", "sigmoid(a) * sigmoid(-a)", r"\sigma\left({a}\right)",
-              limits=(0.0, 1.0), trend=1),  # 1 / (1 + exp(-a))
+    _function(
+        "sigmoid", "sigmoid(a) * sigmoid(-a)", r"\sigma\left({a}\right)", limits=(0.0, 1.0), trend=1
+    ),  # 1 / (1 + exp(-a))
     _function("softplus", "sigmoid(a)", limits=(0.0, _INF), trend=1),  # log(1 + exp(a))
-    _function("tanhshrink", "tanh(a)**2", limits=(-_INF, _INF), trend=1,
-              parity="odd"),  # a - tanh(a)
+    _function(
+        "tanhshrink", "tanh(a)**2", limits=(-_INF, _INF), trend=1, parity="odd"
+    ),  # a - tanh(a)
     # sin(a) + cos(a) = sqrt(2) sin(a + pi/4), exact beside its roots
     _function("sin_plus_cos", "sin_plus_cos(-a)"),
     # Constants that are not rational

@@ -214,5 +214,7 @@ def _is_constant(expression: Expression) -> bool:
 
 
 def _sign_of_constant(expression: Expression) -> int:
-    value = digits.value(expression, 0)
-    return 0 if abs(value) <= digits.SAME else 1 if value > 0 else -1
+    value = digits.regular(expression, 0)
+    if value is None:
+        raise UndecidedError
+    return int(digits.context().sign(value))

@@ -53,7 +53,7 @@ def _rewrite_product_by(rule: Rule, product: Product, canonical: Canonical) -> b
     pattern = as_product(before)
     for bound in _bindings(pattern, product, canonical):
         found = _instance(pattern, bound, canonical)
-        if found.coefficient == 1 and _divides(found, product):
+        if _divides(found, product):
             product.multiply(found, -1)
             product.multiply(as_product(canonical(substitute(after, {_U: bound}))))
             return True
@@ -70,11 +70,12 @@ def _rewrite_sum_by(rule: Rule, total: Sum, canonical: Canonical) -> bool:
                 continue
             common = term.copy().multiply(found, -1)
             partner = common.copy().multiply(_instance(second, bound, canonical))
-            if total.terms.get(partner.monomial) != partner.coefficient or (
-                partner.monomial == term.monomial
-            ):
+            others = as_sum(partner.build())
+            if not _holds(total, others) or term.monomial in others.terms:
                 continue
-            total.minus(term).minus(partner)
+            total.minus(term)
+            for other in others.products():
+                total.minus(other)
             replaced = canonical(substitute(after, {_U: bound}))
             spread(total, common.multiply(as_product(replaced)))
             return True
@@ -103,9 +104,14 @@ def _instance(pattern: Product, bound: Expression, canonical: Canonical) -> Prod
     for base, exponent in pattern.powers.items():
         factor = substitute(base, {_U: bound})
         known = _match(base, factor) is bound and base.operation in ("add", "where")
-        result.multiply(Product().times(factor) if known else as_product(canonical(factor)),
-                        exponent)
+        result.multiply(
+            Product().times(factor) if known else as_product(canonical(factor)), exponent
+        )
     return result
+
+
+def _holds(total: Sum, part: Sum) -> bool:
+    return all(total.terms.get(monomial) == c for monomial, c in part.terms.items())
 
 
 def _divides(part: Product, whole: Product) -> bool:
@@ -120,21 +126,23 @@ def _sides(rule: Rule) -> tuple[Expression, Expression]:
 
 
 @cache
-def _rules(kind: str) -> tuple[tuple[str, Rule], ...]:
-    """The rules of a kind, each with the operation that finds its u."""
+def _rules(kind: str) -> tuple[tuple[frozenset[str], Rule], ...]:
+    """The rules of a kind, each with the operations that must be there for it to fit."""
+    return tuple((_needed(rule), rule) for rule in RULES if rule.kind == kind)
 
-    def anchor(rule: Rule) -> str:
-        before, _ = _sides(rule)
-        if kind == "node":
-            return before.operation
-        return _anchor(as_product(before.arguments[0] if kind == "sum" else before)).operation
 
-    return tuple((anchor(rule), rule) for rule in RULES if rule.kind == kind)
+def _needed(rule: Rule) -> frozenset[str]:
+    before, _ = _sides(rule)
+    if rule.kind == "node":
+        return frozenset({before.operation})
+    terms = before.arguments if rule.kind == "sum" else (before,)
+    bases = {base for term in terms for base in as_product(term).powers if base is not _U}
+    return frozenset(base.operation for base in bases)
 
 
 def _rules_for(kind: str, bases: Iterable[Expression]) -> list[Rule]:
     operations = {base.operation for base in bases}
-    return [rule for anchor, rule in _rules(kind) if anchor in operations]
+    return [rule for needed, rule in _rules(kind) if needed <= operations]
 
 
 def _match(pattern: Expression, node: Expression) -> Expression | None:

@@ -44,9 +44,13 @@ X = input_("x")
 _BUDGET = 300_000
 # A cell this small, relative to its place, is not divided further: a double zero, probably.
 _SMALLEST = 2.0**-40
+# A cell this small in which bisection has not ended is looked through for a double zero.
+_SUSPICIOUS = 2.0**-5
 # Where a cell is cut; the first place where the sign is certain.
 _CUTS = (0.5, 0.47, 0.54, 0.41, 0.6, 0.33)
 _MOST_ZEROS = 256
+# What looking at a cell closely costs, in evaluations by intervals.
+_DEAR = 5
 
 
 class UndecidedError(Exception):
@@ -84,6 +88,13 @@ class Point(NamedTuple):
     def is_exact(self) -> bool:
         """Whether the place is an exact fraction."""
         return isinstance(self.place, Fraction)
+
+    @property
+    def fraction(self) -> Fraction | float:
+        """The place as a fraction: of 60 digits, where it is irrational; infinite ends as floats."""
+        if self.is_exact or math.isinf(self.x):
+            return self.place  # type: ignore[no-any-return]
+        return digits.fraction(self.place)
 
     @classmethod
     def at(cls, place: Any) -> Point:
@@ -173,7 +184,7 @@ def _zeros_of_factor(g: Expression, low: Point, high: Point, budget: Budget) -> 
         turn = period(g)
         if turn is not None:
             return _zeros_of_periodic(g, turn, budget)
-    return [_refined(g, *bracket) for bracket in _brackets(g, low, high, budget)]
+    return list(_zeros_of_sum(g, low, high, budget))
 
 
 def _zero_of_line(g: Expression, rate: Expression) -> Point:
@@ -209,7 +220,7 @@ def _zeros_of_periodic(g: Expression, turn: Any, budget: Budget) -> list[Point]:
     if start is None:
         raise UndecidedError
     low, high = Point.at(Fraction(start)), Point.at(start + turn)
-    if any(_brackets(g, low, high, budget)):
+    if any(True for _ in _zeros_of_sum(g, low, high, budget)):
         raise EndlessError
     return []
 
@@ -221,10 +232,8 @@ def _sign(bounds: tuple[float, float]) -> int:
     return 1 if bounds[0] > 0 else -1 if bounds[1] < 0 else 0
 
 
-def _brackets(
-    g: Expression, low: Point, high: Point, budget: Budget
-) -> Iterator[tuple[float, float]]:
-    """Intervals with one zero each, which together hold every zero between the points."""
+def _zeros_of_sum(g: Expression, low: Point, high: Point, budget: Budget) -> Iterator[Point]:
+    """Every zero between the points, by bisection."""
     value, rate = _enclosure(g), _enclosure(slope(g))
     left, right = _clear_end(g, low, 1), _clear_end(g, high, -1)
     if left >= right:
@@ -238,7 +247,15 @@ def _brackets(
         budget.spend(rate.size)
         if _sign(rate(a, b)):
             if sign_a != sign_b:
-                yield a, b
+                yield _refined(g, a, b)
+            continue
+        budget.spend(value.size * _DEAR)
+        multiple = _multiple_zero(g, a, b)
+        if multiple is not None:
+            point, below, above = multiple
+            yield point
+            cells += [(above, _sign_at(g, above), b, sign_b)] if above < b else []
+            cells += [(a, sign_a, below, _sign_at(g, below))] if a < below else []
             continue
         if b - a <= _SMALLEST * max(1.0, abs(a), abs(b)):
             raise UndecidedError
@@ -246,15 +263,39 @@ def _brackets(
         cells += [(middle, sign, b, sign_b), (a, sign_a, middle, sign)]
 
 
+def _multiple_zero(g: Expression, a: float, b: float) -> tuple[Point, float, float] | None:
+    """A zero of g and of its derivative at a simple fraction, with its clear surroundings.
+
+    Bisection alone cannot end at such a zero, as neither interval ever excludes 0.
+    """
+    if b - a > _SUSPICIOUS * max(abs(a), abs(b), 1.0):
+        return None
+    point = Point.at(_simplest(a, b))
+    if not (a < point.x < b and _vanishes(g, point) and _vanishes(slope(g), point)):
+        return None
+    return point, _clear_end(g, point, -1), _clear_end(g, point, 1)
+
+
+def _simplest(a: float, b: float) -> Fraction:
+    """A fraction with a small denominator between two floats, or the middle."""
+    middle = Fraction(a + (b - a) / 2)
+    for most in (1, 2, 10, 60, 1000):
+        simple = middle.limit_denominator(most)
+        if a < simple < b:
+            return simple
+    return middle
+
+
+def _vanishes(g: Expression, point: Point) -> bool:
+    value = digits.regular(g, point.place)
+    return value is not None and abs(value) <= digits.SAME
+
+
 def _clear_end(g: Expression, end: Point, side: Side) -> float:
     """The point nearest an end such that there is no zero between the two."""
     if math.isfinite(end.x) and _sign(_enclosure(g)(end.x, end.x)):
         return end.x
-    if math.isfinite(end.x) and not end.is_exact:
-        # Beside an irrational point nothing smaller is resolved.
-        return end.x + side * _SMALLEST * max(1.0, abs(end.x))
-    place = end.place if end.is_exact else end.x
-    found = sign_from(g, place, side)
+    found = sign_from(g, end.fraction, side)
     if found is None or found[1] == 0:
         raise UndecidedError
     if math.isinf(end.x):

@@ -63,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     Rule("exponential minus one", "sum", "exp(u) - 1", "expm1(u)", source=_KAHAN),
     Rule("expm1 plus one", "sum", "expm1(u) + 1", "exp(u)"),
     Rule("exponential of logarithm", "node", "exp(log(u))", "u", (0.0, _INF)),
+    Rule("exponential of log1p", "node", "exp(log1p(u))", "1 + u", (-1.0, _INF)),
     Rule("logarithm of exponential", "node", "log(exp(u))", "u"),
     Rule("logarithm of expm1 plus one", "node", "log1p(expm1(u))", "u"),
     # Hyperbolic functions: cosh overflows where its reciprocal is an honest small number.

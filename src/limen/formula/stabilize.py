@@ -9,7 +9,7 @@ conjugate of a cancelling square root.
 from __future__ import annotations
 
 from fractions import Fraction
-from weakref import WeakKeyDictionary
+from functools import lru_cache
 
 from limen.formula.expression import (
     ONE,
@@ -27,25 +27,17 @@ from limen.formula.rewrite import rewrite_node, rewrite_product, rewrite_sum, sp
 
 __all__ = ["canonical", "stable"]
 
-_canonical: WeakKeyDictionary[Expression, Expression] = WeakKeyDictionary()
-_stable: WeakKeyDictionary[Expression, Expression] = WeakKeyDictionary()
 
-
+@lru_cache(maxsize=1 << 12)
 def canonical(root: Expression) -> Expression:
     """The normal form of a formula with all rules applied."""
-    found = _canonical.get(root)
-    if found is None:
-        found = _canonical[root] = _rewritten(root, numeric=False)
-        _canonical[found] = found
-    return found
+    return _rewritten(root, numeric=False)
 
 
+@lru_cache(maxsize=1 << 10)
 def stable(root: Expression) -> Expression:
     """The form that kernels compute: canonical, with cancelling square roots turned."""
-    found = _stable.get(root)
-    if found is None:
-        found = _stable[root] = _rewritten(canonical(root), numeric=True)
-    return found
+    return _rewritten(canonical(root), numeric=True)
 
 
 def _rewritten(root: Expression, numeric: bool) -> Expression:

@@ -85,17 +85,24 @@ def _compare(a: float, b: float) -> int:
 def _parts(segments: Sequence[Segment], joints: dict[float, Joint]) -> list[_Part]:
     """Segments and levels from left to right, equal neighbouring levels as one."""
     parts: list[_Part] = []
-    for segment, following in zip(segments, [*segments[1:], None], strict=True):
-        _append(parts, _flat(segment) if segment.trend == 0 else segment)
-        end = segment.high.x
-        joint = joints.get(end)
-        if joint is not None and joint.value is not None:
-            _append(parts, _Level(end, end, joint.value))
-        elif joint is None and following is not None and following.low.x == end:
-            _append(parts, _Level(end, end, segment.stop))
-        elif following is not None:
+    end: float | None = None  # how far the parts reach
+    for segment in segments:
+        low, high = segment.low.x, segment.high.x
+        if end is not None and low != end:
             parts.append(None)
+        if low in joints and low != end:
+            _append(parts, _at_joint(joints[low]))
+        elif end is not None and low not in joints:
+            _append(parts, _Level(low, low, segment.start))
+        _append(parts, _flat(segment) if segment.trend == 0 else segment)
+        if high in joints:
+            _append(parts, _at_joint(joints[high]))
+        end = high
     return parts
+
+
+def _at_joint(joint: Joint) -> _Part:
+    return None if joint.value is None else _Level(joint.point.x, joint.point.x, joint.value)
 
 
 def _flat(segment: Segment) -> _Level:

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from limen.insight.compare import BLOCKED_BELOW, Comparison, Row
+from limen.insight.compare import Comparison, Row
+from limen.insight.trial import BLOCKED_BELOW
 from limen.picture import COLOUR, DERIVATIVE_COLOUR, save_figure
 
 __all__ = ["plot", "save"]

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from limen import catalog, picture
+from limen.display import PROPERTIES
 from limen.function import ActivationFunction
 from limen.insight.speed import measure_speed
 from limen.insight.terminal import Line, chart
@@ -18,24 +19,13 @@ __all__ = ["show", "show_speed"]
 _VALUE, _DERIVATIVE = "bold blue", "yellow"
 _CHART = (64, 16)
 
-_PROPERTIES = (
-    ("kinks", "kinks"),
-    ("limits", "limits at -inf, +inf"),
-    ("range", "range"),
-    ("roots", "roots"),
-    ("extrema", "extrema"),
-    ("is_monotonic", "monotonic"),
-    ("is_bounded", "bounded"),
-    ("lipschitz", "Lipschitz constant"),
-)
-
 
 def show(f: ActivationFunction, console: Console) -> None:
     """Prints formula, derivatives, properties and picture of a function."""
-    arguments = ", ".join(f.inputs)
-    console.print(Text.assemble((f"{f.name}({arguments})", _VALUE), " = ", f.formula))
+    arguments, label = ", ".join(f.inputs), picture.label(f)
+    console.print(Text.assemble((f"{label}({arguments})", _VALUE), " = ", f.formula))
     for name in f.inputs:
-        prime = f"d{f.name}/d{name}" if f.is_gated else f"{f.name}′({arguments})"
+        prime = f"d{label}/d{name}" if f.is_gated else f"{label}′({arguments})"
         console.print(Text.assemble((prime, _DERIVATIVE), " = ", f.derivative(name).formula))
     record = catalog.find(f.name)
     if record is not None:
@@ -52,8 +42,8 @@ def _properties(f: ActivationFunction) -> Table:
     if f.parameters:
         table.add_row("parameters", ", ".join(f"{k} = {v:g}" for k, v in f.parameters.items()))
     if not f.is_gated:
-        for attribute, label in _PROPERTIES:
-            table.add_row(label, Text(_said(getattr(f, attribute))))
+        for name in PROPERTIES:
+            table.add_row(name.removeprefix("is_"), Text(_said(getattr(f, name))))
     return table
 
 

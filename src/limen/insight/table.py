@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from limen.insight.compare import BLOCKED_BELOW, Comparison, Recipe, Record, Row, compare
+from limen.insight.compare import Comparison, Row, compare
+from limen.insight.trial import BLOCKED_BELOW, Recipe, Record
 
 __all__ = ["run", "show"]
 

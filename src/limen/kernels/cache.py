@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.abc import InspectLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from limen.formula.expression import Expression
 from limen.formula.normal import order
 from limen.kernels.plan import Plan
 from limen.kernels.printer import to_source
 
-__all__ = ["Kernel", "compile_kernel", "folder"]
+__all__ = ["Kernel", "compile_kernel", "folder", "recall"]
 
 Kernel = Callable[..., None]
 _compiling = threading.RLock()
@@ -56,6 +58,26 @@ def compile_kernel(plan: Plan, dtype: str, title: str) -> Kernel:
         return _jit(module.kernel, plan, dtype)
 
 
+def recall(what: str, root: Expression, compute: Callable[[], Sequence[float]]) -> list[float]:
+    """Numbers that were worked out for an expression before, else worked out and kept.
+
+    Args:
+        what: names the numbers.
+        root: the expression they belong to.
+        compute: works them out.
+    """
+    place = folder()
+    if place is None:
+        return list(compute())
+    path = place / f"{what}_{_hash(what, order(root))}.json"
+    try:
+        return [float.fromhex(number) for number in json.loads(path.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError):
+        numbers = list(compute())
+        _write(path, json.dumps([number.hex() for number in numbers]))
+        return numbers
+
+
 def _jit(function: Callable[..., None], plan: Plan, dtype: str) -> Kernel:
     import numba
     from numba import types
@@ -75,11 +97,12 @@ def _slug(title: str) -> str:
 
 
 def _digest(plan: Plan, dtype: str) -> str:
-    parts = (
-        _generator(), dtype, plan.inputs, plan.parameters, plan.wide,
-        tuple(order(output) for output in plan.outputs),
-    )  # fmt: skip
-    return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+    outputs = tuple(order(output) for output in plan.outputs)
+    return _hash(dtype, plan.inputs, plan.parameters, plan.wide, outputs)
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.blake2b(repr((_generator(), parts)).encode(), digest_size=12).hexdigest()
 
 
 @cache

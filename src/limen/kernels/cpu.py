@@ -75,7 +75,8 @@ def _tiled(
     stop: int,
 ) -> None:
     """In place, LLVM's vector loop does not apply (it may not alias), so each tile is computed
-    beside the array: the same code, hence the same bits, as out of place."""
+    beside the array: the same code, hence the same bits, as out of place.
+    """
     scratch = _scratch(outputs)
     for at in range(start, stop, _TILE):
         end = min(at + _TILE, stop)

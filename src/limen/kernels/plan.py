@@ -133,8 +133,10 @@ def _needs_limits(lowered: Expression, parameters: Mapping[str, float]) -> bool:
     exact |= {"less", "less_equal", "greater", "greater_equal"}
     operations = {node.operation for node in walk(lowered)}
     if operations <= exact and not parameters:
-        at = [real.value(lowered, dict.fromkeys(names(lowered, "input"), v))
-              for v in (-math.inf, math.inf)]
+        at = [
+            real.value(lowered, dict.fromkeys(names(lowered, "input"), v))
+            for v in (-math.inf, math.inf)
+        ]
         return any(v != v for v in at)
     return True
 
@@ -146,7 +148,7 @@ def _passes_nan(root: Expression) -> bool:
         if node.operation == "where":
             condition, yes, no = passes
             taken_when_nan = no if node.arguments[0].operation != "not_equal" else yes
-            return condition and taken_when_nan or (yes and no)
+            return (condition and taken_when_nan) or (yes and no)
         return node.operation == "input" or any(passes)
 
     return bool(evaluate(root, visit))
@@ -158,9 +160,7 @@ def _keep_zero_sign(
     """An odd function keeps the sign of zero, also where its sum of terms would lose it."""
     name = x.payload
     environment = dict(parameters)
-    at_plus, at_minus = (
-        real.value(lowered, {**environment, name: zero}) for zero in (0.0, -0.0)
-    )
+    at_plus, at_minus = (real.value(lowered, {**environment, name: zero}) for zero in (0.0, -0.0))
     if at_plus != 0 or math.copysign(1, at_plus) != math.copysign(1, at_minus):
         return lowered
     form = canonical(original)

@@ -63,15 +63,28 @@ class _Printer:
     @property
     def is_extended(self) -> bool:
         import os
-        return self.dtype == "float64" and os.path.exists(os.path.dirname(__file__)+"/primitives/extended.py")
+
+        return self.dtype == "float64" and os.path.exists(
+            os.path.dirname(__file__) + "/primitives/extended.py"
+        )
 
     def module(self, title: str) -> str:
         body = self._loop()
         arrays = [*map(_array, self.plan.inputs), *self._outputs()]
         arguments = ", ".join([*arrays, *map(_scalar, self.plan.parameters)])
         return "\n".join(
-            [f'"""{title}"""', "", *self._imports(), "", "", f"def kernel({arguments}):",
-             *self._prologue(), f"    for i in range({arrays[0]}.size):", *body, ""]
+            [
+                f'"""{title}"""',
+                "",
+                *self._imports(),
+                "",
+                "",
+                f"def kernel({arguments}):",
+                *self._prologue(),
+                f"    for i in range({arrays[0]}.size):",
+                *body,
+                "",
+            ]
         )
 
     def _imports(self) -> Iterable[str]:
@@ -170,8 +183,13 @@ class _Printer:
             call = self._call(name, a, b)
         else:
             call = f"{_bare(a)} {_SYMBOLS[name]} {_bare(b)}"
-        return f"not {call}" if negated and self.is_extended else call.replace(
-            " == ", " != ") if negated else call
+        return (
+            f"not {call}"
+            if negated and self.is_extended
+            else call.replace(" == ", " != ")
+            if negated
+            else call
+        )
 
     def _call(self, name: str, *arguments: str) -> str:
         self.used.add(name)

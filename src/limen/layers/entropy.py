@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import DtypeError, ShapeError
 from limen.layers.arrays import real_array
-from limen.layers.loss import Loss, batch_size
+from limen.layers.loss import Loss, batch_size, give_flow
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy"]
 
@@ -75,7 +75,7 @@ class BinaryCrossEntropy(Loss):
         work += (1.0 - target) * np.where(p > 0.5, np.log(q), np.log1p(-np.minimum(p, 0.5)))
         if grad is not None:
             flow = (1.0 - target) / q - target / np.maximum(p, limits.tiny)
-            np.divide(flow, batch_size(prediction), out=grad, casting="same_kind")
+            give_flow(flow, batch_size(prediction), grad)
         return float(-work.sum() / batch_size(prediction))
 
     def count_correct(self, prediction: Array, target: Array) -> int:
@@ -148,13 +148,14 @@ class CrossEntropy(Loss):
         """The loss, and the gradient into `grad`; see `Loss.measure`."""
         logits = np.atleast_2d(prediction)
         rows = work.reshape(logits.shape)
-        np.subtract(logits, logits.max(axis=-1, keepdims=True), out=rows, dtype=np.float64)
+        np.copyto(rows, logits)
+        rows -= rows.max(axis=-1, keepdims=True)
         if target.ndim == 1:
             losses = _measure_labels(rows, target)
         else:
             losses = _measure_probabilities(rows, target)
         if grad is not None:
-            np.divide(work, len(rows), out=grad, casting="same_kind")
+            give_flow(work, len(rows), grad)
         return float(losses.mean())
 
     def count_correct(self, prediction: Array, target: Array) -> int:
@@ -197,7 +198,7 @@ def _measure_logits(prediction: Array, target: Array, work: Array, grad: Array |
     if grad is not None:
         yes, no = np.where(z < 0, e, 1.0) / (1.0 + e), np.where(z < 0, 1.0, e) / (1.0 + e)
         # logistic(z) - t, written so that nothing cancels for t = 0 or 1
-        np.divide((1.0 - target) * yes - target * no, batch, out=grad, casting="same_kind")
+        give_flow((1.0 - target) * yes - target * no, batch, grad)
     return loss
 
 

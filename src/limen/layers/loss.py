@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from limen.errors import ShapeError
 from limen.layers.arrays import real_array
 
-__all__ = ["HalfSquaredError", "Loss", "batch_size"]
+__all__ = ["HalfSquaredError", "Loss", "batch_size", "give_flow"]
 
 Array = NDArray[Any]
 
@@ -114,12 +114,21 @@ class HalfSquaredError(Loss):
     ) -> float:
         """The loss, and the gradient into `grad`; see `Loss.measure`."""
         batch = batch_size(prediction)
-        np.subtract(prediction, target, out=work, dtype=np.float64)
+        np.copyto(work, prediction)
+        work -= target
+        value = 0.5 * float(np.vdot(work, work)) / batch
         if grad is not None:
-            np.divide(work, batch, out=grad, casting="same_kind")
-        return float(0.5 * np.vdot(work, work) / batch)
+            give_flow(work, batch, grad)
+        return value
 
 
 def batch_size(prediction: Array) -> int:
     """How many samples a prediction holds; a single one has no batch axis."""
     return 1 if prediction.ndim == 1 else len(prediction)
+
+
+def give_flow(flow: Array, batch: int, grad: Array) -> None:
+    """Average a float64 `flow` over the batch, in place, and round it once, into `grad`."""
+    # Two steps: a division from one dtype into another would make buffers of its own.
+    np.divide(flow, batch, out=flow)
+    np.copyto(grad, flow, casting="same_kind")

@@ -139,7 +139,7 @@ class _Data:
         shape = (len(samples), model.outputs_for(samples.shape[1]))
         targets = loss.prepare(y, shape)
         if targets.dtype.kind == "f":
-            targets = targets.astype(model.dtype, copy=False)
+            targets = targets.astype(np.float64, copy=False)  # what losses compute in
         return cls(samples, np.ascontiguousarray(targets), batch_size)
 
     @property

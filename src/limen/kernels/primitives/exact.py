@@ -45,3 +45,11 @@ def _split(a: Real) -> tuple[Real, Real]:
     scaled = a * _SPLITTER
     high = scaled - (scaled - a)
     return high, a - high
+
+
+def remainder(a: Real, quotient: Real, b: Real) -> Real:
+    """a - quotient b, exact where `quotient` is a / b but for a few roundings."""
+    if lanes.HAS_FMA:
+        return fma(-quotient, b, a)
+    product, error = two_product(quotient, b)
+    return (a - product) - error

@@ -11,8 +11,10 @@ from __future__ import annotations
 from functools import cache
 from math import ldexp, nan
 
-from limen.kernels.primitives.exact import two_product, two_sum
-from limen.kernels.primitives.lanes import Real, Table, absolute, fma, rint, select
+from limen.kernels.primitives import pairs
+from limen.kernels.primitives.exact import quick_two_sum, two_product, two_sum
+from limen.kernels.primitives.lanes import ROUNDER, Real, Table, absolute, fma, rint, select
+from limen.kernels.primitives.pairs import Pair
 
 #: The first 1280 binary digits of 1/pi, after the point.
 _ONE_OVER_PI = int(
@@ -29,8 +31,6 @@ _ROW_DIGITS = 260
 _SMALLEST_EXPONENT = -130
 _LARGEST_EXPONENT = 1023
 _BIAS = 1023
-#: 1.5 2^52: in its sum with a small integer, the integer is in the low bits.
-_ROUNDER = 6755399441055744.0
 _SIGN_AND_SIGNIFICAND = 0x800FFFFFFFFFFFFF
 _INTEGER_EXPONENT = (_BIAS + 52) << 52
 
@@ -67,27 +67,57 @@ def _operands(x: Real) -> tuple[Real, list[Real]]:
 
 
 def half_turns(x: Real, phase: float) -> tuple[Real, Real, Real]:
-    """n, f_high and f_low with x / pi + phase = n + f_high + f_low modulo 2, |f_high| <= 1/2.
+    """n, f and f_low with x / pi + phase = n + f + f_low modulo 2, |f| <= 1/2.
 
-    The error of f is below 2^-105, and below 2^-105 |x| where the phase is 0 and |x| < 1.
+    The error is below 2^-105, and below 2^-105 |x| where the phase is 0 and |x| < 1.
     """
     significand, (first, second, third, _) = _operands(x)
-    high, error = two_product(significand, first)
-    middle, middle_error = two_product(significand, second)
-    tail = fma(significand, third, middle_error)
-    high = high - 2.0 * rint(high * 0.5)
+    middle, middle_low = two_product(significand, second)
+    n, f, rest = _take_integer(*two_product(significand, first), middle, phase)
+    f, f_low = two_sum(f, rest[0])
+    return n, f, f_low + (rest[1] + fma(significand, third, middle_low))
+
+
+def half_turns_of_pair(x: Pair, phase: float) -> tuple[Real, Pair]:
+    """n and f with x / pi + phase = n + f modulo 2, |f| <= 1/2.
+
+    The error is below 2^-155 and a relative 2^-104 of f where the second part of x is 0; elsewhere it
+    is a relative 2^-104 of what either part of x contributes modulo 2.
+    """
+    n, f = _half_turns_to_the_last(x[0], phase)
+    m, g = _half_turns_to_the_last(x[1], 0.0)
+    high, low = pairs.add(f, g)
+    carry = rint(high)
+    return n + m + carry, quick_two_sum(high - carry, low)
+
+
+def _half_turns_to_the_last(x: Real, phase: float) -> tuple[Real, Pair]:
+    significand, (first, second, third, fourth) = _operands(x)
+    middle, middle_low = two_product(significand, second)
+    fine, fine_low = two_product(significand, third)
+    n, f, rest = _take_integer(*two_product(significand, first), middle, phase)
+    small, lost = two_sum(middle_low, fine)
+    small, more_lost = two_sum(small, rest[0])
+    f, f_low = two_sum(f, small)
+    tail = (rest[1] + fma(significand, fourth, fine_low)) + (lost + more_lost)
+    return n, quick_two_sum(f, f_low + tail)
+
+
+def _take_integer(
+    coarse: Real, coarse_low: Real, middle: Real, phase: float
+) -> tuple[Real, Real, Pair]:
+    """n, f and a small rest with coarse + coarse_low + middle + phase = n + f + rest modulo 2."""
+    coarse = coarse - 2.0 * rint(coarse * 0.5)
     if phase:
-        high, lost = two_sum(phase, high)
-        error, lost = two_sum(error, lost)
-        tail = tail + lost
-    high, low = two_sum(high, error)
-    high, rest = two_sum(high, middle)
-    low, carry = two_sum(low, rest)
-    n = rint(high)
-    high, low = two_sum(high - n, low)
-    return n, high, low + (carry + tail)
+        coarse, lost = two_sum(phase, coarse)
+        coarse_low, tail = two_sum(coarse_low, lost)
+    coarse, low = two_sum(coarse, coarse_low)
+    coarse, lost = two_sum(coarse, middle)
+    n = rint(coarse)
+    low, lost = two_sum(low, lost)
+    return n, coarse - n, (low, lost + tail if phase else lost)
 
 
 def negate_where_odd(value: Real, n: Real) -> Real:
     """(-1)^n value for a small integer n: its lowest bit becomes the sign."""
-    return (((n + _ROUNDER).bits() << 63) ^ value.bits()).as_real()
+    return (((n + ROUNDER).bits() << 63) ^ value.bits()).as_real()

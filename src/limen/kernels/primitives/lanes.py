@@ -20,6 +20,9 @@ import llvmlite.binding
 import numba
 from llvmlite import ir
 
+#: 1.5 2^52: adding it rounds to an integer, which is then in the low bits of the sum.
+ROUNDER = 6755399441055744.0
+
 _FLOAT = ir.DoubleType()
 _INTEGER = ir.IntType(64)
 _INDEX = ir.IntType(32)
@@ -158,6 +161,10 @@ class Real:
     def __ge__(self, other: Real | float) -> Truth:
         return self._compare(">=", other)
 
+    def differs(self, other: Real | float) -> Truth:
+        """Whether they are different numbers; false for NaN."""
+        return self._compare("!=", other)
+
     def equals(self, other: Real | float) -> Truth:
         """Whether both are the same number; false for NaN."""
         return self._compare("==", other)
@@ -233,10 +240,9 @@ def rint(x: Real) -> Real:
     return x.intrinsic("llvm.rint")
 
 
-def horner(variable: Real, coefficients: Sequence[float]) -> Real:
+def horner(variable: Real, coefficients: Sequence[Real | float]) -> Real:
     """The polynomial with these coefficients, the constant term first."""
-    *lower, top = coefficients
-    value: Real | float = top
+    *lower, value = coefficients
     for coefficient in reversed(lower):
         value = fma(value, variable, coefficient)
     return variable.lift(value)
@@ -271,6 +277,11 @@ class Table(NamedTuple):
         storage.align = 64
         storage.initializer = contents
         return storage
+
+
+def row_number(x: Real) -> Word:
+    """The integer nearest to x, for x below 2048, as the row of a table; 0 for negative x and NaN."""
+    return (select(x > 0.0, x, 0.0) + ROUNDER).bits() & 0xFFF
 
 
 @cache

@@ -28,7 +28,7 @@ def _erfc_far(magnitude: Real) -> Real:
     square, rest = two_product(x, x)
     t = 1.0 / (x + fitted.ERFC_SHIFT)
     v = fma(t, fitted.ERFC_MAP[0], fitted.ERFC_MAP[1])
-    return scaled_exp(-square, correction=-rest, factor=horner(v, fitted.ERFC) * t)
+    return scaled_exp(-square, correction=-rest) * (horner(v, fitted.ERFC) * t)
 
 
 def erf(x: Real) -> Real:

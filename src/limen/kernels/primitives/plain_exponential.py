@@ -11,6 +11,7 @@ import sys
 
 from limen.kernels.primitives import fitted_plain as fitted
 from limen.kernels.primitives.lanes import (
+    ROUNDER,
     Real,
     absolute,
     at_least,
@@ -23,14 +24,12 @@ from limen.kernels.primitives.lanes import (
 
 LARGEST = sys.float_info.max
 
-#: 1.5 2^52: adding it rounds to an integer, which is then in the low bits of the sum.
-_ROUNDER = 6755399441055744.0
-#: The same, with the bias of float64 exponents added: shifted by 52, the low bits are 2^k.
-_EXPONENT_ROUNDER = _ROUNDER + 1023.0
+#: With the bias of float64 exponents added: shifted by 52, the low bits of the sum are 2^k.
+_EXPONENT_ROUNDER = ROUNDER + 1023.0
 #: Arguments beyond which e^x is 0 or infinite, whatever small correction follows.
-_EXP_LOW, _EXP_HIGH = -750.0, 715.0
+EXP_LOW, EXP_HIGH = -750.0, 715.0
 #: Arguments beyond which e^x - 1 is -1, or sinh x infinite.
-_EXPM1_LOW, _EXPM1_HIGH = -60.0, 710.5
+EXPM1_LOW, EXPM1_HIGH = -60.0, 710.5
 #: Below it x stands for any f(x) = x + O(x^2) with f''(0) up to 1.
 _TINY = 2.0**-54
 #: Below it x stands for any odd f(x) = x + O(x^3) with f'''(0) up to 2.
@@ -44,13 +43,13 @@ def power_of_two(k: Real) -> Real:
 
 def scale(x: Real, k: Real) -> Real:
     """x 2^k for any integer k with |k| <= 2044, rounded once where it is subnormal."""
-    half = (k * 0.5 + _ROUNDER) - _ROUNDER
+    half = (k * 0.5 + ROUNDER) - ROUNDER
     return x * power_of_two(half) * power_of_two(k - half)
 
 
 def reduce_exponent(x: Real) -> tuple[Real, Real]:
     """The integer k and the r with x = k ln 2 + r, |r| <= ln(2)/2."""
-    k = fma(x, fitted.LOG2_E, _ROUNDER) - _ROUNDER
+    k = fma(x, fitted.LOG2_E, ROUNDER) - ROUNDER
     return k, fma(k, -fitted.LN2[1], fma(k, -fitted.LN2[0], x))
 
 
@@ -59,18 +58,16 @@ def small_expm1(r: Real) -> Real:
     return fma(horner(r, fitted.EXP) * r, r, r)
 
 
-def scaled_exp(
-    x: Real, exponent: int = 0, *, correction: Real | None = None, factor: Real | None = None
-) -> Real:
-    """2^exponent factor e^(x + correction), |correction| <= 1; infinite where too large."""
-    k, r = reduce_exponent(at_most(at_least(x, _EXP_LOW), _EXP_HIGH))
+def scaled_exp(x: Real, exponent: int = 0, *, correction: Real | None = None) -> Real:
+    """2^exponent e^(x + correction), |correction| <= 1; infinite where too large."""
+    k, r = reduce_exponent(at_most(at_least(x, EXP_LOW), EXP_HIGH))
     value = small_expm1(r if correction is None else r + correction) + 1.0
-    return scale(value if factor is None else value * factor, k + exponent if exponent else k)
+    return scale(value, k + exponent if exponent else k)
 
 
 def scaled_expm1(x: Real, exponent: int) -> Real:
     """2^exponent (e^x - 1), beyond x = 710.5 as at 710.5; not for subnormal results."""
-    k, r = reduce_exponent(at_most(at_least(x, _EXPM1_LOW), _EXPM1_HIGH))
+    k, r = reduce_exponent(at_most(at_least(x, EXPM1_LOW), EXPM1_HIGH))
     power = power_of_two(k + exponent)
     return fma(power, small_expm1(r), power - 2.0**exponent)
 
