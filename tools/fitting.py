@@ -9,7 +9,7 @@ evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mpmath import mp, mpf
@@ -34,6 +34,16 @@ class Polynomial(NamedTuple):
     high: mpf
     degree: int
     share: Function = lambda v: mpf(1)
+
+
+def off_zero(function: Function) -> Function:
+    """`function` moved imperceptibly away from 0, where it would divide 0 by 0."""
+    return lambda v: function(v + mpf(2) ** -250)
+
+
+def root(function: Function) -> Function:
+    """`function` of the square root of its argument, for polynomials in x^2."""
+    return off_zero(lambda z: mp.re(function(mp.sqrt(z))))
 
 
 def interpolate(function: Function, low: mpf, high: mpf, degree: int) -> list[mpf]:
@@ -66,9 +76,7 @@ def largest_error(polynomial: Polynomial, coefficients: Sequence[float]) -> floa
     return max(
         float(
             mp.log(
-                abs(
-                    (mp.polyval(exact, v) / polynomial.function(v) - 1) * polynomial.share(v)
-                )
+                abs((mp.polyval(exact, v) / polynomial.function(v) - 1) * polynomial.share(v))
                 + mpf(2) ** -200,
                 2,
             )
@@ -128,32 +136,28 @@ class Module:
     """The text of one module of constants."""
 
     def __init__(self, title: str) -> None:
-        self.lines = [
+        self.head = [
             f'"""{title}',
             "",
-            "Written by tools/fit_primitives.py, which also prints each polynomial's error. Do not edit.",
+            "Written by tools/fit_primitives.py, which prints every error. Do not edit.",
             '"""',
             "",
         ]
+        self.lines: list[str] = []
 
     def add(self, name: str, meaning: str, value: object) -> None:
         """One constant: a number, a tuple of numbers, or a tuple of rows."""
         self.lines.append(f"#: {meaning}")
-        if isinstance(value, tuple):
-            self.lines += [f"{name} = (", *self._wrapped(value), ")"]
-        else:
+        if not isinstance(value, tuple):
             self.lines.append(f"{name} = {value!r}")
-
-    @staticmethod
-    def _wrapped(entries: Iterable[object]) -> list[str]:
-        lines, line = [], "   "
-        for entry in entries:
-            text = f" {entry!r},"
-            if len(line) + len(text) > 100 and line.strip():
-                lines.append(line)
-                line = "   "
-            line += text
-        return [*lines, line]
+            return
+        self.lines.append(f"{name} = (")
+        self.lines += [f"    {entry!r}," for entry in value]
+        self.lines.append(")")
 
     def text(self) -> str:
-        return "\n".join([*self.lines, ""])
+        """The module."""
+        pragmas = ["# fmt: off", ""]
+        if any(len(line) > 100 for line in self.lines):
+            pragmas.insert(0, "# ruff: noqa: E501")
+        return "\n".join([*self.head, *pragmas, *self.lines, ""])

@@ -120,7 +120,7 @@ def register(function: ActivationFunction, name: str | None = None) -> Activatio
         name: the name, if not the function's own; an identifier.
 
     Raises:
-        FormulaError: when the name is no identifier, or the catalogue's already.
+        FormulaError: when the name is no identifier, or another function's in the catalogue.
 
     Returns:
         The function, so that it can be used as a decorator above `limen.activation`.
@@ -128,7 +128,8 @@ def register(function: ActivationFunction, name: str | None = None) -> Activatio
     label = name or function.name
     if not (label.isidentifier() and label.isascii()):
         raise FormulaError(f"{label!r} cannot be called in a formula: register(f, name='my_name')")
-    if catalog.find(label) is not None:
+    record = catalog.find(label)
+    if record is not None and _from_catalog(record.name).expression is not function.expression:
         raise FormulaError(f"{label!r} is taken by the catalogue: choose another name")
     with _lock:
         _registered[label] = function

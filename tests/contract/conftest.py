@@ -44,7 +44,7 @@ class Case:
         wide = computed.astype(np.float64)
         return np.array([ulp_error(c, exact(i), self.format) for i, c in enumerate(wide.tolist())])
 
-    def report(self, errors: npt.NDArray[np.float64], most: float) -> str:
+    def report(self, errors: npt.NDArray[np.float64], most: float | npt.NDArray[np.float64]) -> str:
         """Says which points are off, worst first; empty when none is."""
         (off,) = np.nonzero(~(errors <= most))
         worst = off[np.argsort(-errors[off])][:6]

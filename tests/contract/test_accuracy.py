@@ -7,13 +7,34 @@ float16 and bfloat16, and 4 in float64 but for the outliers listed below.
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 ULP = {"float32": (1, 1, 2), "float64": (4, 4, 4), "float16": (1, 1), "bfloat16": (1, 1)}
 
-# Where float64 passes 4 ULP: function, order -> (ULP at most, where, why).
-FLOAT64_OUTLIERS: dict[tuple[str, int], tuple[float, str]] = {}
+OUTLIERS = tomllib.loads((Path(__file__).parent / "float64_outliers.toml").read_text())
+NEXT_TO_NOTHING = 1e-290
+
+
+def allowed(found, order: int) -> npt.NDArray[np.float64]:
+    """How many ULP off each result may be: the promise, and the listed outliers of float64."""
+    most = np.full(len(found.balls), float(ULP[found.format.name][order]))
+    if found.format.name != "float64":
+        return most
+    (x,) = found.inputs
+    where = found.function.name, order
+    for name, n, low, high, ulp in OUTLIERS["beside_roots"]:
+        if (name, n) == where:
+            most[(low <= x) & (x <= high)] = ulp
+    small = np.array([bool(abs(ball[order]) < NEXT_TO_NOTHING) for ball in found.balls])
+    for name, n, ulp in OUTLIERS["beside_underflow"]:
+        if (name, n) == where:
+            most[small] = ulp
+    return most
 
 
 @pytest.mark.parametrize(
@@ -27,10 +48,7 @@ def test_accuracy(case, plain, dtype, order):
     computed = derivative(x)
     assert computed.dtype == x.dtype
     errors = found.errors(computed, lambda i: found.balls[i][order])
-    most = ULP[dtype][order]
-    if dtype == "float64":
-        most, *_ = FLOAT64_OUTLIERS.get((plain, order), (most,))
-    assert not (wrong := found.report(errors, most)), wrong
+    assert not (wrong := found.report(errors, allowed(found, order))), wrong
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -52,9 +70,9 @@ def test_backward_is_the_flow_times_the_derivative(case, plain, dtype):
     flow = np.random.default_rng(3).standard_normal(len(x)).astype(x.dtype)
     computed = found.function.backward(flow, x)
     exact = flow.astype(np.float64).tolist()
-    # One multiplication more than the derivative: in float64 half an ULP more.
-    most = 1 if dtype == "float32" else FLOAT64_OUTLIERS.get((plain, 1), (4,))[0] + 1
     errors = found.errors(computed, lambda i: found.balls[i][1] * exact[i])
+    most = allowed(found, 1)
+    most[most > 4] *= 2  # a product may lie low in its binade where the derivative lies high
     assert not (wrong := found.report(errors, most)), wrong
 
 
@@ -65,7 +83,7 @@ def test_backward_of_gated_functions_is_a_pair(case, reference, gated, dtype):
     flow = np.random.default_rng(3).standard_normal(len(gate)).astype(gate.dtype)
     exact = flow.astype(np.float64).tolist()
     to_gate, to_value = found.function.backward(flow, gate, value)
-    most = 1 if dtype == "float32" else 5
+    most = ULP[dtype][1]
     errors = found.errors(to_gate, lambda i: found.balls[i][1] * exact[i])
     assert not (wrong := found.report(errors, most)), wrong
     by_value = reference(found.function, "value", 1)

@@ -82,6 +82,16 @@ def test_later_passes_leave_earlier_arrays_alone() -> None:
     np.testing.assert_array_equal(flow, kept_flow)
 
 
+def test_passes_in_a_row_have_arrays_of_their_own() -> None:
+    model = small()
+    outputs = [model.forward(k * X) for k in (1, 2, 3)]
+    flows = [model.backward(np.full((3, 2), k)) for k in (1.0, 2.0, 3.0)]
+    for k, output in enumerate(outputs, start=1):
+        np.testing.assert_array_equal(output, model.predict(k * X))
+    np.testing.assert_allclose(flows[1], 2 * flows[0], rtol=1e-14)
+    np.testing.assert_allclose(flows[2], 3 * flows[0], rtol=1e-14)
+
+
 def test_activation_layer_has_no_weights_and_keeps_the_structure() -> None:
     layer = limen.Activation("relu")
     assert layer.parameters() == ()

@@ -1,32 +1,41 @@
 """The primitives against ball arithmetic, at random and at awkward points, in both precisions.
 
-Arguments of the extended primitives carry a second part that matters: f(hi + lo) is what is checked.
+Arguments of the extended primitives have a second part that matters: f(high + low) is checked.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import llvmlite.binding
 import numba
 import numpy as np
 import pytest
 from flint import arb, ctx
 
 from limen.kernels.primitives import extended, plain
+from limen.kernels.primitives.lanes import HAS_FMA
 
-LARGEST = math.ulp(0.0) * 0 + np.finfo(np.float64).max
-SUBNORMAL = 2.0**-1074
-#: relative error, and below which magnitude of the result it is not asked for
-BOUNDS = {plain: (2.0**-50, 1e-300), extended: (2.0**-60, 1e-290)}
+ROOT = Path(__file__).resolve().parents[2]
+LARGEST = float(np.finfo(np.float64).max)
+SATURATED = 1.797693134862315e308  # counts as infinite again when a pair is narrowed
+SMALLEST_NORMAL, SPACING = 2.0**-1022, 2.0**-1074
+INF, NAN = math.inf, math.nan
+MODULES = [plain, extended]
 FLOATS = numba.types.Array(numba.float64, 1, "C")
+#: Relative error, and the magnitude of results down to which it is promised.
+BOUNDS = {plain: (2.0**-50, 1e-300), extended: (2.0**-60, 1e-290)}
 
-Reference = Callable[[arb], arb]
-one = arb(1)
-
-REFERENCES: dict[str, Reference] = {
+REFERENCES: dict[str, Callable[[arb], arb]] = {
     "exp": lambda x: x.exp(),
     "expm1": lambda x: x.expm1(),
     "log": lambda x: x.log(),
@@ -38,15 +47,367 @@ REFERENCES: dict[str, Reference] = {
     "cosh": lambda x: x.cosh(),
     "tanh": lambda x: x.tanh(),
     "sech": lambda x: x.sech(),
-    "sigmoid": lambda x: one / (one + (-x).exp()),
-    "softplus": lambda x: x.exp().log1p(),
+    "sigmoid": lambda x: 1 / (1 + (-x).exp()),
+    "softplus": lambda x: x.exp().log1p() if x < 800 else x,
     "tanhshrink": lambda x: x - x.tanh(),
     "atan": lambda x: x.atan(),
     "erf": lambda x: x.erf(),
     "erfc": lambda x: x.erfc(),
-    "square": lambda x: x * x,
     "sqrt": lambda x: x.sqrt(),
-    "reciprocal": lambda x: one / x,
+    "square": lambda x: x * x,
+    "reciprocal": lambda x: 1 / x,
+    "absolute": abs,
+    "neg": lambda x: -x,
 }
-POSITIVE = {"log", "sqrt"}
-ODD = ["expm1", "log1p", "sin", "sinh", "tanh", "tanhshrink", "atan", "erf", "neg"]
+PHASES = {"sin": 0.0, "cos": 0.5, "sin_plus_cos": -0.25}
+SUBNORMAL_RESULTS = ["exp", "sigmoid", "softplus", "sech", "erfc"]
+
+#: How many arguments of each kind are drawn.
+COUNT = 250 if HAS_FMA else 40
+
+
+def compiled(module: ModuleType, body: str, *arrays: str) -> Any:
+    """A kernel that runs `body` for every i; `m` is the module of primitives."""
+    source = f"def kernel({', '.join(arrays)}):\n    for i in range({arrays[0]}.size):\n"
+    source += "".join(f"        {line}\n" for line in body.splitlines())
+    namespace: dict[str, Any] = {"m": module}
+    exec(source, namespace)
+    signature = numba.void(*[FLOATS] * len(arrays))
+    return numba.njit([signature], error_model="numpy", nogil=True)(namespace["kernel"])
+
+
+@cache
+def kernel_of(module: ModuleType, name: str) -> Any:
+    if module is plain:
+        return compiled(module, f"y[i] = m.{name}(x[i])\nz[i] = 0.0", "x", "low", "y", "z")
+    return compiled(module, f"y[i], z[i] = m.{name}((x[i], low[i]))", "x", "low", "y", "z")
+
+
+def evaluate(module: ModuleType, name: str, x: np.ndarray, low: np.ndarray) -> Any:
+    """Both parts of the primitive's results (the second is 0 for the plain ones)."""
+    y, z = np.empty_like(x), np.empty_like(x)
+    kernel_of(module, name)(x, low, y, z)
+    return y, z
+
+
+def rounded(module: ModuleType, expression: str, *values: float) -> float:
+    """A formula over `a`, `b`, ... in the module's arithmetic, narrowed to float64."""
+    names = "ab"[: len(values)]
+    body = "".join(f"{name} = m.widen({name}_in[i])\n" for name in names)
+    kernel = compiled(
+        module, f"{body}y[i] = m.narrow({expression})", *(f"{name}_in" for name in names), "y"
+    )
+    result = np.empty(1)
+    kernel(*(np.array([float(value)]) for value in values), result)
+    return float(result[0])
+
+
+def reference(name: str, x: float, low: float) -> arb:
+    """f(x + low), to at least 150 bits."""
+    for precision in (300, 1400, 5200):
+        ctx.prec = precision
+        value = REFERENCES[name](arb(x) + arb(low))
+        if value.rel_accuracy_bits() > 150:
+            break
+    return value
+
+
+def same(a: float, b: float) -> bool:
+    """Equality that tells zeros apart and NaN not."""
+    return (math.isnan(a) and math.isnan(b)) or (
+        a == b and math.copysign(1, a) == math.copysign(1, b)
+    )
+
+
+def points(name: str, count: int = COUNT) -> np.ndarray:
+    """Arguments of every size, and those beside the primitive's roots."""
+    draw = np.random.default_rng(sum(name.encode()))
+    sign = draw.choice([-1.0, 1.0], count)
+    x = [
+        draw.normal(0, 3, count),
+        draw.uniform(-1, 1, count),
+        draw.uniform(-40, 40, count),
+        draw.uniform(-760, 760, count),
+        sign * np.ldexp(draw.uniform(1, 2, count), draw.integers(-1074, 1024, count)),
+        sign * np.ldexp(draw.uniform(1, 2, count), draw.integers(-70, 4, count)),
+        np.array([LARGEST, -LARGEST, SPACING, -SPACING, SMALLEST_NORMAL, 1.0, -1.0, 0.625, -0.625]),
+    ]
+    if name in PHASES:
+        ctx.prec = 200
+        multiples = [*range(-count // 2, count // 2), *draw.integers(-(10**9), 10**9, count)]
+        x.append(np.array([float(arb.pi() * (int(k) + arb(PHASES[name]))) for k in multiples]))
+        # The float64 nearest to a multiple of pi/2 of all.
+        x.append(np.array([6381956970095103.0 * 2.0**797, 1e22, 1e300]))
+    if name in ("log", "log1p"):
+        near = sign * np.ldexp(draw.uniform(1, 2, count), draw.integers(-53, -1, count))
+        x.append(near + 1.0 if name == "log" else near)
+    if name in ("erf", "erfc"):
+        x.append(draw.uniform(-28, 28, 2 * count))
+    if name in ("exp", "expm1", "sinh", "cosh"):
+        x.append(draw.uniform(709, 711, count))
+    values: np.ndarray = np.concatenate(x)
+    if name in ("log", "sqrt"):
+        values = np.abs(values)
+    if name == "log1p":
+        values = values[values > -1]
+    return values
+
+
+def second_parts(module: ModuleType, x: np.ndarray) -> np.ndarray:
+    """For three arguments in four a random low; plain primitives have none."""
+    draw = np.random.default_rng(x.size)
+    low = draw.uniform(-0.49, 0.49, x.size) * (x * 2.0**-53)
+    extra = (module is extended) & (draw.random(x.size) < 0.75) & (np.abs(x) < 1e308)
+    return np.where(extra, low, 0.0)
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("module", MODULES, ids=["plain", "extended"])
+def test_accuracy(module: ModuleType, name: str) -> None:
+    bound, smallest = BOUNDS[module]
+    x = points(name)
+    low = second_parts(module, x)
+    for argument, *computed in zip(
+        zip(x.tolist(), low.tolist(), strict=True),
+        *(part.tolist() for part in evaluate(module, name, x, low)),
+        strict=True,
+    ):
+        exact = reference(name, *argument)
+        size = abs(float(exact))
+        if size >= SATURATED:
+            assert abs(computed[0]) >= SATURATED, argument
+            continue
+        error = abs(arb(computed[0]) + arb(computed[1]) - exact)
+        if size >= smallest:
+            assert error <= bound * abs(exact), (argument, computed, float(error / abs(exact)))
+        elif name in SUBNORMAL_RESULTS and size < SMALLEST_NORMAL:
+            assert error <= 1.5 * SPACING, (argument, computed, float(error) / SPACING)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.5, -0.3, 3.7, 12.0, -1 / 3])
+@pytest.mark.parametrize("module", MODULES, ids=["plain", "extended"])
+def test_power(module: ModuleType, exponent: float) -> None:
+    x = points("log")
+    kernel = compiled(
+        module, f"y[i] = m.narrow(m.power(m.widen(x[i]), m.widen({exponent!r})))", "x", "y"
+    )
+    y = np.empty_like(x)
+    kernel(x, y)
+    bound = 2.0**-45 if module is plain else 2.0**-52
+    for argument, computed in zip(x.tolist(), y.tolist(), strict=True):
+        ctx.prec = 300
+        exact = arb(argument) ** arb(exponent)
+        if 1e-290 < float(exact) < SATURATED:
+            assert abs(arb(computed) - exact) <= bound * exact, (argument, computed)
+
+
+#: Arguments and exactly their results, signs of zeros included.
+SPECIAL_VALUES = {
+    "exp": [(-INF, 0.0), (INF, LARGEST), (0.0, 1.0), (1000.0, LARGEST), (-1000.0, 0.0)],
+    "expm1": [(-INF, -1.0), (INF, LARGEST), (1000.0, LARGEST), (-1000.0, -1.0)],
+    "log": [(0.0, -INF), (-0.0, -INF), (-1.0, NAN), (-INF, NAN), (INF, INF), (1.0, 0.0)],
+    "log1p": [(-1.0, -INF), (-1.5, NAN), (-INF, NAN), (INF, INF)],
+    "sin": [(INF, NAN), (-INF, NAN)],
+    "cos": [(INF, NAN), (-INF, NAN), (0.0, 1.0), (SPACING, 1.0)],
+    "sin_plus_cos": [(INF, NAN), (-INF, NAN), (0.0, 1.0)],
+    "sinh": [(INF, LARGEST), (-INF, -LARGEST), (800.0, LARGEST)],
+    "cosh": [(INF, LARGEST), (-INF, LARGEST), (0.0, 1.0), (-800.0, LARGEST)],
+    "tanh": [(INF, 1.0), (-INF, -1.0), (1e300, 1.0)],
+    "sech": [(INF, 0.0), (-INF, 0.0), (0.0, 1.0)],
+    "sigmoid": [(INF, 1.0), (-INF, 0.0), (0.0, 0.5)],
+    "softplus": [(INF, INF), (-INF, 0.0), (LARGEST, LARGEST)],
+    "tanhshrink": [(INF, INF), (-INF, -INF), (1e300, 1e300)],
+    "atan": [(INF, math.pi / 2), (-INF, -math.pi / 2)],
+    "erf": [(INF, 1.0), (-INF, -1.0), (1e300, 1.0)],
+    "erfc": [(INF, 0.0), (-INF, 2.0), (0.0, 1.0), (1e300, 0.0)],
+    "sqrt": [(INF, INF), (0.0, 0.0), (-0.0, -0.0), (-1.0, NAN)],
+    "square": [(INF, INF), (-INF, INF), (-0.0, 0.0), (1e200, INF)],
+    "reciprocal": [(INF, 0.0), (-INF, -0.0), (0.0, INF), (-0.0, -INF)],
+    "absolute": [(-INF, INF), (-0.0, 0.0)],
+    "neg": [(INF, -INF), (0.0, -0.0)],
+}
+#: f(x) = x + o(x): zeros keep their signs, and the smallest numbers are themselves.
+LIKE_IDENTITY = ["expm1", "log1p", "sin", "sinh", "tanh", "atan"]
+for _name in LIKE_IDENTITY:
+    SPECIAL_VALUES[_name] += [(x, x) for x in (0.0, -0.0, SPACING, -SPACING, SMALLEST_NORMAL)]
+for _name in ("erf", "tanhshrink"):
+    SPECIAL_VALUES[_name] += [(0.0, 0.0), (-0.0, -0.0)]
+
+
+@pytest.mark.parametrize("name", SPECIAL_VALUES)
+@pytest.mark.parametrize("module", MODULES, ids=["plain", "extended"])
+@pytest.mark.parametrize("meaningless", [0.0, NAN], ids=["", "low is NaN"])
+def test_special_values(module: ModuleType, name: str, meaningless: float) -> None:
+    """Beside an infinite or NaN first part, the second may be anything."""
+    cases = [(NAN, NAN), *SPECIAL_VALUES[name]]
+    x = np.array([argument for argument, _ in cases])
+    y, z = evaluate(module, name, x, np.where(np.isfinite(x), 0.0, meaningless))
+    for (argument, expected), value, low in zip(cases, y.tolist(), z.tolist(), strict=True):
+        result = value + low if math.isfinite(value) and low != 0 else value
+        assert same(result, expected), (argument, value, low)
+
+
+@pytest.mark.parametrize(
+    ("expression", "values", "expected"),
+    [
+        ("m.mul(a, b)", (INF, 0.5), INF),
+        ("m.mul(m.mul(a, b), b)", (-INF, 0.5), -INF),
+        ("m.mul(a, b)", (INF, 0.0), NAN),
+        ("m.mul(a, b)", (1e200, 1e200), INF),
+        ("m.mul(m.mul(a, a), b)", (1e200, 0.5), INF),
+        ("m.add(a, b)", (INF, 1.0), INF),
+        ("m.add(m.add(a, b), b)", (LARGEST, LARGEST), INF),
+        ("m.sub(a, b)", (INF, INF), NAN),
+        ("m.sub(b, m.mul(a, b))", (INF, 1.0), -INF),
+        ("m.div(a, b)", (1.0, INF), 0.0),
+        ("m.div(a, b)", (-1.0, INF), -0.0),
+        ("m.div(a, m.mul(a, b))", (INF, 1.0), NAN),
+        ("m.div(a, b)", (1.0, 0.0), INF),
+        ("m.div(a, b)", (0.0, 0.0), NAN),
+        ("m.mul(a, m.sigmoid(a))", (-INF,), NAN),
+        ("m.mul(m.exp(a), m.sigmoid(m.neg(a)))", (INF,), 0.0),
+        ("m.mul(a, b)", (-0.0, 5.0), -0.0),
+        ("m.add(a, b)", (-0.0, -0.0), -0.0),
+        ("m.sub(a, a)", (1.5,), 0.0),
+        ("m.tanh(m.mul(a, a))", (INF,), 1.0),
+        ("m.atan(m.mul(a, a))", (1e300,), math.pi / 2),
+        ("m.softplus(m.mul(a, a))", (1e300,), INF),
+        ("m.log(m.mul(a, a))", (1e300,), INF),
+        ("m.cos(m.mul(a, a))", (1e300,), NAN),
+        ("m.sqrt(m.mul(a, a))", (1e300,), INF),
+        ("m.erfc(m.neg(m.mul(a, a)))", (1e300,), 2.0),
+        ("m.square(m.reciprocal(a))", (-0.0,), INF),
+        ("m.exp(a)", (800.0,), INF),
+        ("m.mul(m.exp(a), b)", (800.0, 0.0), 0.0),
+        ("m.select(m.less(a, b), a, m.div(b, a))", (-0.0, 1.0), -0.0),
+        ("m.power(a, b)", (0.0, 1.5), 0.0),
+        ("m.power(a, b)", (0.0, -1.5), INF),
+        ("m.power(a, b)", (INF, 0.5), INF),
+        ("m.power(a, b)", (INF, -0.5), 0.0),
+        ("m.power(a, b)", (-1.0, 0.5), NAN),
+        ("m.power(a, b)", (NAN, 0.5), NAN),
+        ("m.power(a, b)", (1e300, 1e300), INF),
+        ("m.power(a, b)", (1e300, -1e300), 0.0),
+    ],
+)
+def test_extended_formulas_meet_infinity_as_float64_does(
+    expression: str, values: tuple[float, ...], expected: float
+) -> None:
+    assert same(rounded(extended, expression, *values), expected)
+    if "exp(" not in expression:  # plain saturates there, and rounds to float32 only in the kernel
+        assert same(rounded(plain, expression, *values), expected)
+
+
+def test_extended_arithmetic_keeps_a_hundred_bits() -> None:
+    draw = np.random.default_rng(7)
+    x = np.ldexp(draw.uniform(1, 2, (2, 500)), draw.integers(-30, 30, (2, 500)))
+    x *= draw.choice([-1.0, 1.0], (2, 500))
+    low = draw.uniform(-0.49, 0.49, (2, 500)) * (x * 2.0**-53)
+    operations = {
+        "add": arb.__add__,
+        "sub": arb.__sub__,
+        "mul": arb.__mul__,
+        "div": arb.__truediv__,
+    }
+    for name, operation in operations.items():
+        body = f"y[i], z[i] = m.{name}((a[i], al[i]), (b[i], bl[i]))"
+        y, z = np.empty(500), np.empty(500)
+        compiled(extended, body, "a", "al", "b", "bl", "y", "z")(x[0], low[0], x[1], low[1], y, z)
+        ctx.prec = 300
+        for i in range(500):
+            a, b = (arb(x[k, i]) + arb(low[k, i]) for k in (0, 1))
+            scale = abs(a) + abs(b) if name in ("add", "sub") else abs(operation(a, b))
+            assert abs(arb(y[i]) + arb(z[i]) - operation(a, b)) <= scale * 2.0**-100
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "relation"),
+    [
+        ((1.0, 0.0), (1.0, 1e-20), "<"),
+        ((1.0, -1e-20), (1.0, 0.0), "<"),
+        ((2.0, 1e-17), (2.0, -1e-17), ">"),
+        ((2.0, 1e-17), (2.0, 1e-17), "="),
+        ((0.0, 0.0), (-0.0, -0.0), "="),
+        ((-INF, NAN), (INF, 0.0), "<"),
+        ((INF, NAN), (INF, 0.0), "="),
+        ((NAN, 0.0), (1.0, 0.0), ""),
+        ((NAN, 0.0), (NAN, 0.0), ""),
+    ],
+)
+def test_extended_comparisons_look_at_both_parts(
+    a: tuple[float, float], b: tuple[float, float], relation: str
+) -> None:
+    pair = "(x[0], x[1]), (x[2], x[3])"
+    kernel = compiled(
+        extended,
+        f"y[0], y[1], y[2] = m.less({pair}), m.less_equal({pair}), m.equal({pair})",
+        "x",
+        "y",
+    )
+    y = np.empty(3)
+    kernel(np.array([*a, *b]), y)
+    assert y.tolist() == [relation == "<", relation in ("<", "="), relation == "="]
+
+
+def test_both_modules_have_the_same_names() -> None:
+    assert set(plain.__all__) == set(extended.__all__) >= {*REFERENCES, "power", "widen", "narrow"}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("module", MODULES, ids=["plain", "extended"])
+def test_a_lane_does_not_know_its_neighbours(module: ModuleType, name: str) -> None:
+    x = np.concatenate([points(name, 9), [NAN, INF, 0.0]])
+    low = np.zeros_like(x)
+    together = np.array(evaluate(module, name, x, low))
+    for i in range(x.size):
+        alone = np.array(evaluate(module, name, x[i : i + 1], low[i : i + 1]))
+        np.testing.assert_array_equal(alone.view(np.int64)[:, 0], together[:, i].view(np.int64))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="reads x86-64 assembly")
+@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("module", MODULES, ids=["plain", "extended"])
+def test_loops_are_vectorized(module: ModuleType, name: str) -> None:
+    kernel = kernel_of(module, name)
+    (assembly,) = kernel.inspect_asm().values()
+    loops = [part for part in assembly.split(".LBB") if part.count("ymm") + part.count("zmm") > 4]
+    assert loops, "no vector registers"
+    assert not any("call" in loop for loop in loops)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="switches an x86-64 feature off")
+def test_without_fused_multiply_add() -> None:
+    """The accuracy and the special values once more, on a CPU that has no FMA."""
+    features = dict(llvmlite.binding.get_host_cpu_features())
+    for feature in features:
+        if "fma" in feature or "avx512" in feature or "avx10" in feature:
+            features[feature] = False
+    flags = ",".join(("+" if present else "-") + name for name, present in features.items())
+    here = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        __file__,
+    ]
+    result = subprocess.run(
+        [*here, "-k", "accuracy or special or bits"],
+        env={**os.environ, "NUMBA_CPU_FEATURES": flags},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert "passed" in result.stdout
+
+
+def test_fitted_constants_are_what_the_tool_writes() -> None:
+    tool = ROOT / "tools" / "fit_primitives.py"
+    result = subprocess.run(
+        [sys.executable, str(tool), "--check"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout

@@ -74,10 +74,10 @@ def test_float64_values_are_right_to_a_few_units(
 
 @by_function
 @pytest.mark.parametrize("row", [[40.0, 0.0], [700.0, -1.0], [0.5, 0.25], [-3.0, 300.0]], ids=str)
+@pytest.mark.parametrize("grad", [[1.0, -0.5], [1.0, 0.0], [0.0, 1.0]], ids=str)
 def test_float64_flow_does_not_cancel_where_one_entry_dominates(
-    function: VectorFunction, row: list[float]
+    function: VectorFunction, row: list[float], grad: list[float]
 ) -> None:
-    grad = [1.0, -0.5]
     flow = function.backward(grad, row)
     for computed, true in zip(flow, exact_flow(function.name, grad, row), strict=True):
         assert relative_error(computed, true) < 16 * 2**-53
@@ -163,6 +163,13 @@ def test_16_bit_results_are_the_float64_ones_rounded_once(dtype: Any) -> None:
 
 
 def test_bfloat16_does_not_round_twice() -> None:
+    just_above_a_tie = 256 * (1 + 2.0**-8 + 2.0**-40)  # a tie, once rounded to float32
+    out = np.empty(2, ml_dtypes.bfloat16)
+    limen.log_softmax([-just_above_a_tie, 0.0], out=out)
+    assert float(out[0]) == -256 * (1 + 2.0**-7)
+
+
+def test_rounding_to_odd() -> None:
     from limen.vector import _rounded_to_odd
 
     x = np.array([1 + 2.0**-8 + 2.0**-40, -(1 + 2.0**-8 + 2.0**-40), 1 + 2.0**-8, INF, 1e300])

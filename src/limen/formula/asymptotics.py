@@ -38,7 +38,7 @@ def toward(expression: Expression, point: float | Fraction, side: Side = 1) -> E
 
 def limit(
     expression: Expression, point: float | Fraction, side: Side = 1
-) -> float | None | Unknown:
+) -> float | Unknown | None:
     """The limit of a formula in x at a point or at infinity.
 
     Args:
@@ -51,10 +51,12 @@ def limit(
         from below; None where there is provably none; `UNKNOWN`.
 
     Example:
+        >>> from limen.formula.expression import apply
         >>> limit(apply("exp", X) * X, -math.inf)
         -0.0
     """
-    return _settled(toward(expression, point, side), _limit)
+    found: float | Unknown | None = _settled(toward(expression, point, side), _limit)
+    return found
 
 
 def sign_from(

@@ -6,9 +6,10 @@ mpmath is loaded when the first digit is needed. The context is limen's own, so 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
+from functools import cached_property
 from typing import Any
 
 from limen.formula.expression import COMPARISONS, Expression, evaluate
@@ -22,14 +23,28 @@ SAME = 1e-40
 """Two results of 60 digits that differ by less, relative to their size, are taken for equal."""
 
 
-@cache
-def context() -> Any:
-    """The arithmetic context; its `mpf` are the numbers."""
-    from mpmath.ctx_mp import MPContext
+class _Arithmetic(threading.local):
+    """One context for each thread: mpmath raises the precision in place while it works."""
 
-    own = MPContext()
-    own.dps = DIGITS
-    return own
+    @cached_property
+    def context(self) -> Any:
+        from mpmath.ctx_mp import MPContext
+
+        own = MPContext()
+        own.dps = DIGITS
+        return own
+
+    @cached_property
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        return _functions_of(self.context)
+
+
+_arithmetic = _Arithmetic()
+
+
+def context() -> Any:
+    """The arithmetic context of this thread; its `mpf` are the numbers."""
+    return _arithmetic.context
 
 
 def number(exact: Fraction | float | int) -> Any:
@@ -74,7 +89,7 @@ def regular(expression: Expression, x: Any) -> Any:
             return None
         if node.operation in COMPARISONS:
             difference = cancelling_sum(arguments[0], -arguments[1])
-            return _functions()[node.operation](difference, 0)
+            return _arithmetic.functions[node.operation](difference, 0)
         if node.operation == "add":
             return cancelling_sum(*arguments)
         result = visit(node, *arguments)
@@ -99,7 +114,7 @@ def cancelling_sum(a: Any, b: Any) -> Any:
 
 def _visitor(x: Any) -> Callable[..., Any]:
     point = x if isinstance(x, context().mpf) else number(x)
-    functions = _functions()
+    functions = _arithmetic.functions
 
     def visit(node: Expression, *arguments: Any) -> Any:
         if node.operation == "constant":
@@ -109,9 +124,7 @@ def _visitor(x: Any) -> Callable[..., Any]:
     return visit
 
 
-@cache
-def _functions() -> dict[str, Callable[..., Any]]:
-    mp = context()
+def _functions_of(mp: Any) -> dict[str, Callable[..., Any]]:
     return {
         "add": lambda a, b: a + b,
         "subtract": lambda a, b: a - b,

@@ -214,6 +214,7 @@ class Expansion:
         raise TooNearError
 
     def largest(self) -> tuple[Scale, Any]:
+        """The largest scale, and the size of its coefficient (1 where there is only a rest)."""
         if self.terms:
             scale = next(iter(self.terms))
             return scale, abs(self.terms[scale])
@@ -221,7 +222,13 @@ class Expansion:
         return self.rest.scale, digits.number(1)
 
     def relative(self, scale: Scale, c: Any) -> interval.Interval:
-        """Bounds of the whole, divided by c > 0 times a scale that nothing here outgrows."""
+        """Bounds of the whole, divided by c > 0 times a scale that nothing here outgrows.
+
+        Raises:
+            UnsupportedError: when c is beyond the range of floats.
+        """
+        if not 0.0 < float(c) < math.inf:
+            raise UnsupportedError
         low = high = 0.0
         for s, d in self.terms.items():
             size = s.over(scale).bound(self.start) * float(d / c)

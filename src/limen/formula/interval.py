@@ -21,9 +21,8 @@ from fractions import Fraction
 from typing import Any
 
 from limen.formula import real
-from limen.formula.expression import Expression, walk
 
-__all__ = ["FUNCTIONS", "WHOLE", "Enclosure", "Interval", "of_fraction"]
+__all__ = ["FUNCTIONS", "WHOLE", "Interval", "of_fraction", "square"]
 
 Interval = tuple[float, float]
 Verdict = bool | None  # a comparison over a stretch: always, never, or not the same everywhere
@@ -38,61 +37,6 @@ _SLACK = 1e-14
 
 WHOLE: Interval = (-_INF, _INF)
 """The interval that promises nothing."""
-
-
-class Enclosure:
-    """The interval extension of a formula, flattened once for many evaluations.
-
-    Args:
-        expression: a formula; every input stands for the same variable, parameters are replaced.
-
-    Example:
-        >>> from limen.formula.expression import apply, input_
-        >>> low, high = Enclosure(apply("exp", input_("x")))(0.0, 1.0)
-        >>> low <= 1.0 and 2.718281828459045 < high
-        True
-    """
-
-    __slots__ = ("_fixed", "_steps", "size")
-
-    def __init__(self, expression: Expression) -> None:
-        slot: dict[Expression, int] = {}
-        self._fixed: list[Any] = []
-        self._steps: list[tuple[int, Callable[..., Any], tuple[int, ...]]] = []
-        for node in walk(expression):
-            slot[node] = index = len(slot)
-            self._fixed.append(None)
-            if node.operation == "constant":
-                self._fixed[index] = of_fraction(node.payload)
-            elif node.operation == "input":
-                self._steps.append((index, _INPUT, ()))
-            else:
-                function = FUNCTIONS[node.operation]
-                places = tuple(slot[a] for a in node.arguments)
-                if node.operation == "multiply" and places[0] == places[1]:
-                    function, places = _square, places[:1]
-                self._steps.append((index, function, places))
-        self.size = len(self._steps)
-        """How many operations one evaluation takes."""
-
-    def __call__(self, low: float, high: float) -> Interval:
-        """The bounds over [low, high]."""
-        values = self._fixed.copy()
-        for index, function, places in self._steps:
-            if len(places) == 2:
-                values[index] = function(values[places[0]], values[places[1]])
-            elif len(places) == 1:
-                values[index] = function(values[places[0]])
-            elif function is _INPUT:
-                values[index] = (low, high)
-            else:
-                values[index] = function(*(values[place] for place in places))
-        result: Interval = values[-1]
-        return result
-
-
-def _INPUT() -> None:  # marks the step that reads the variable  # noqa: N802
-    raise AssertionError
 
 
 def of_fraction(number: Fraction) -> Interval:
@@ -189,7 +133,8 @@ def _abs(a: Interval) -> Interval:
     return (_smallest(a), _largest(a))
 
 
-def _square(a: Interval) -> Interval:
+def square(a: Interval) -> Interval:
+    """a * a, which a product of two independent intervals would bound too widely."""
     small, large = _smallest(a), _largest(a)
     return (max(0.0, _product(small, small)[0]), _product(large, large)[1])
 
@@ -198,7 +143,7 @@ def _integer_power(a: Interval, n: int) -> Interval:
     if n < 0:
         return _reciprocal(_integer_power(a, -n))
     if n == 2:
-        return _square(a)
+        return square(a)
     low, high = _abs(a) if n % 2 == 0 else a
     power = real.FUNCTIONS["power"]
     # 0 to a positive power is exact, and the sign of a power never needs rounding.

@@ -1,8 +1,9 @@
-"""Smooth pieces in sequence: where they meet, and on which parts of them the formula is monotone."""
+"""Smooth pieces in sequence: how they meet, and on which parts of them the formula is monotone."""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from limen.formula import digits
@@ -11,7 +12,7 @@ from limen.formula.asymptotics import Side, limit
 from limen.formula.expression import Expression
 from limen.formula.period import period
 from limen.formula.pieces import Piece, sign_gaps, split
-from limen.formula.roots import Budget, Point, UndecidedError, slope
+from limen.formula.search import Budget, Point, UndecidedError, slope
 
 __all__ = ["Joint", "Segment", "joints", "pieces", "segments", "slope_pieces", "trends"]
 
@@ -112,7 +113,7 @@ def joints(expression: Expression, found: list[Piece]) -> list[Joint]:
             _value_at(expression, before.high),
             _edge(after.expression, after.low, 1),
         )
-        for before, after in zip(found, found[1:], strict=False)
+        for before, after in pairwise(found)
     ]
 
 

@@ -77,6 +77,10 @@ class Product:
             self.times(base, n * exponent)
         return self
 
+    def scaled(self, factor: Fraction | int) -> Product:
+        """The product times a number."""
+        return Product(self.coefficient * factor, dict(self.powers))
+
     def copy(self) -> Product:
         """An independent copy."""
         return Product(self.coefficient, dict(self.powers))

@@ -9,6 +9,7 @@ without choices, or has no real value.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from limen.formula import digits
@@ -24,14 +25,13 @@ from limen.formula.expression import (
     rebuild,
     walk,
 )
-from limen.formula.roots import (
+from limen.formula.roots import sign_between, zeros
+from limen.formula.search import (
     AT_MINUS_INFINITY,
     AT_PLUS_INFINITY,
     Budget,
     Point,
     UndecidedError,
-    sign_between,
-    zeros,
 )
 from limen.formula.stabilize import canonical
 
@@ -101,8 +101,7 @@ def sign_gaps(
     if _is_constant(g):
         return [(low, high, _sign_of_constant(g))]
     ends = [low, *crossings(g, low, high, budget), high]
-    gaps = zip(ends, ends[1:], strict=False)
-    return [(a, b, sign_between(g, a, b)) for a, b in gaps]
+    return [(a, b, sign_between(g, a, b)) for a, b in pairwise(ends)]
 
 
 # --- Choices, all spelled with where ----------------------------------------------------------

@@ -14,34 +14,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from limen.errors import FormulaError
 from limen.formula import digits
 from limen.formula.asymptotics import Side, sign_from
-from limen.formula.derive import derivative
 from limen.formula.expression import MINUS_ONE, ZERO, Expression, add, input_, substitute
-from limen.formula.interval import Enclosure
 from limen.formula.period import period
+from limen.formula.search import Budget, EndlessError, Point, UndecidedError, enclosure, slope
 from limen.formula.stabilize import canonical
 
-__all__ = [
-    "AT_MINUS_INFINITY",
-    "AT_PLUS_INFINITY",
-    "Budget",
-    "EndlessError",
-    "Point",
-    "UndecidedError",
-    "sign_between",
-    "slope",
-    "zeros",
-]
+__all__ = ["sign_between", "zeros"]
 
 X = input_("x")
 
-# Operations on intervals that one property may take: well below a second.
-_BUDGET = 300_000
 # A cell this small, relative to its place, is not divided further: a double zero, probably.
 _SMALLEST = 2.0**-40
 # A cell this small in which bisection has not ended is looked through for a double zero.
@@ -51,74 +37,6 @@ _CUTS = (0.5, 0.47, 0.54, 0.41, 0.6, 0.33)
 _MOST_ZEROS = 256
 # What looking at a cell closely costs, in evaluations by intervals.
 _DEAR = 5
-
-
-class UndecidedError(Exception):
-    """The question was not decided within the budget, or by these methods."""
-
-
-class EndlessError(Exception):
-    """There are infinitely many zeros."""
-
-
-class Budget:
-    """How much work is left."""
-
-    def __init__(self, operations: int = _BUDGET) -> None:
-        self.left = operations
-
-    def spend(self, operations: int) -> None:
-        """Takes some of it.
-
-        Raises:
-            UndecidedError: when nothing is left.
-        """
-        self.left -= operations
-        if self.left < 0:
-            raise UndecidedError
-
-
-class Point(NamedTuple):
-    """A place on the line: its nearest double, and itself, exactly or to 60 digits."""
-
-    x: float
-    place: Any
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether the place is an exact fraction."""
-        return isinstance(self.place, Fraction)
-
-    @property
-    def fraction(self) -> Fraction | float:
-        """The place as a fraction: of 60 digits, where it is irrational; infinite ends as floats."""
-        if self.is_exact or math.isinf(self.x):
-            return self.place  # type: ignore[no-any-return]
-        return digits.fraction(self.place)
-
-    @classmethod
-    def at(cls, place: Any) -> Point:
-        """The point at a fraction, or at an `mpf`, which may turn out to be a simple fraction."""
-        if not isinstance(place, Fraction):
-            simple = Fraction(*float(place).as_integer_ratio()).limit_denominator(10**6)
-            if abs(digits.number(simple) - place) <= digits.SAME * max(1, abs(place)):
-                place = simple
-        return cls(float(place), place)
-
-
-AT_MINUS_INFINITY = Point(-math.inf, -math.inf)
-AT_PLUS_INFINITY = Point(math.inf, math.inf)
-
-
-@lru_cache(maxsize=512)
-def slope(expression: Expression) -> Expression:
-    """The derivative by x, in canonical form."""
-    return canonical(derivative(canonical(expression), X))
-
-
-@lru_cache(maxsize=512)
-def _enclosure(expression: Expression) -> Enclosure:
-    return Enclosure(expression)
 
 
 def zeros(expression: Expression, low: Point, high: Point, budget: Budget) -> list[Point]:
@@ -216,7 +134,7 @@ def _zeros_of_wave(g: Expression, low: Point, high: Point) -> list[Point]:
 def _zeros_of_periodic(g: Expression, turn: Any, budget: Budget) -> list[Point]:
     """None, if there is none in one period, from a point where there surely is none."""
     starts = (share * float(turn) for share in (0.1, 0.17, 0.23, 0.41))
-    start = next((x for x in starts if _sign(_enclosure(g)(x, x))), None)
+    start = next((x for x in starts if _sign(enclosure(g)(x, x))), None)
     if start is None:
         raise UndecidedError
     low, high = Point.at(Fraction(start)), Point.at(start + turn)
@@ -234,7 +152,7 @@ def _sign(bounds: tuple[float, float]) -> int:
 
 def _zeros_of_sum(g: Expression, low: Point, high: Point, budget: Budget) -> Iterator[Point]:
     """Every zero between the points, by bisection."""
-    value, rate = _enclosure(g), _enclosure(slope(g))
+    value, rate = enclosure(g), enclosure(slope(g))
     left, right = _clear_end(g, low, 1), _clear_end(g, high, -1)
     if left >= right:
         return
@@ -293,7 +211,7 @@ def _vanishes(g: Expression, point: Point) -> bool:
 
 def _clear_end(g: Expression, end: Point, side: Side) -> float:
     """The point nearest an end such that there is no zero between the two."""
-    if math.isfinite(end.x) and _sign(_enclosure(g)(end.x, end.x)):
+    if math.isfinite(end.x) and _sign(enclosure(g)(end.x, end.x)):
         return end.x
     found = sign_from(g, end.fraction, side)
     if found is None or found[1] == 0:
@@ -305,7 +223,7 @@ def _clear_end(g: Expression, end: Point, side: Side) -> float:
 
 def _sign_at(g: Expression, x: float) -> int:
     """The certain sign at a float: by intervals, or else by 60 digits."""
-    sign = _sign(_enclosure(g)(x, x))
+    sign = _sign(enclosure(g)(x, x))
     if sign:
         return sign
     value = digits.value(g, x)
@@ -317,7 +235,7 @@ def _cut(g: Expression, a: float, b: float) -> tuple[float, int]:
     low, high = math.asinh(a), math.asinh(b)
     for share in _CUTS:
         middle = math.sinh(low + share * (high - low))
-        sign = _sign(_enclosure(g)(middle, middle)) if a < middle < b else 0
+        sign = _sign(enclosure(g)(middle, middle)) if a < middle < b else 0
         if sign:
             return middle, sign
     middle = math.sinh((low + high) / 2 + 0.01 * (high - low))
@@ -343,7 +261,7 @@ def _refined(g: Expression, a: float, b: float) -> Point:
 
 def _bisected(g: Expression, a: float, b: float) -> tuple[float, float]:
     """A bracket within a few digits: cheap steps before the dear ones."""
-    value = _enclosure(g)
+    value = enclosure(g)
     sign_a = _sign_at(g, a)
     while b - a > 1e-9 * max(abs(a), abs(b), 1e-3):
         middle = a + (b - a) / 2

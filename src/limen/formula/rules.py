@@ -44,6 +44,8 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
+    # Before the logistic family, which would take the 1 of u = x + 1.
+    Rule("tanhshrink", "sum", "-tanh(u) + u", "tanhshrink(u)"),
     # Logistic family: 1 + exp(u) overflows, 1 - sigmoid(u) cancels.
     Rule("logistic", "product", "1 / (1 + exp(u))", "sigmoid(-u)"),
     Rule("logistic times exponential", "product", "sigmoid(u) * exp(-u)", "sigmoid(-u)"),
@@ -78,7 +80,6 @@ RULES: tuple[Rule, ...] = (
     Rule("hyperbolic Pythagoras, secant", "sum", "-sech(u)**2 + 1", "tanh(u)**2"),
     Rule("hyperbolic Pythagoras, cosine", "sum", "cosh(u)**2 - sinh(u)**2", "1"),
     Rule("cosh minus one", "sum", "cosh(u) - 1", "2 * sinh(u / 2)**2", source=_KAHAN),
-    Rule("tanhshrink", "sum", "-tanh(u) + u", "tanhshrink(u)"),
     # Circular functions: 1 - cos(u) and 1 + sin(u) cancel beside their double roots.
     Rule("Pythagoras", "sum", "sin(u)**2 + cos(u)**2", "1", source="A&S 4.3.10"),
     Rule("haversine", "sum", "-cos(u) + 1", "2 * sin(u / 2)**2", source="A&S 4.3"),

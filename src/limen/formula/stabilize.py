@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from limen.formula.expression import (
+    COMPARISONS,
     ONE,
     ZERO,
     Expression,
@@ -56,7 +57,34 @@ def _simplify(node: Expression, numeric: bool) -> Expression:
             return _simplify_product(as_product(node).copy())
         case "where" if node.arguments[1] is node.arguments[2]:
             return node.arguments[1]
+    if numeric and node.operation in COMPARISONS:
+        return _solved(node)
     return _simplify_function(node)
+
+
+# --- Comparisons -----------------------------------------------------------------------------
+
+_MIRRORED = {
+    "less": "greater",
+    "less_equal": "greater_equal",
+    "greater": "less",
+    "greater_equal": "less_equal",
+}
+
+
+def _solved(node: Expression) -> Expression:
+    """k*x + c < d as x < (d - c) / k: adding 2 to a tiny x would round the difference away."""
+    left, right = node.arguments
+    total = as_sum(left + negate(right))
+    bound = -total.terms.pop(frozenset(), Fraction(0))
+    if len(total.terms) != 1:
+        return node
+    ((monomial, factor),) = total.terms.items()
+    side = Product(Fraction(1), dict(monomial)).build()
+    if side.operation != "input":
+        return node
+    operation = node.operation if factor > 0 else _MIRRORED.get(node.operation, node.operation)
+    return apply(operation, side, constant(bound / factor))
 
 
 # --- Functions of one argument ---------------------------------------------------------------
@@ -143,10 +171,48 @@ def _simplify_sum(total: Sum, numeric: bool) -> Expression:
     if common.powers:
         inner = _simplify_sum(_divided(total, common), numeric)
         return _simplify_product(common.multiply(as_product(inner)))
+    if numeric and _shift_by_parameter(total):
+        return total.build()
     together = _conjugate(total) if numeric else None
     if together is None:
         together = _common_denominator(total, numeric)
     return total.build() if together is None else together
+
+
+def _shift_by_parameter(total: Sum) -> bool:
+    """p + tanh(u) as (p - 1) + 2 sigmoid(2u), in place: exact digits in the tail where p is 1.
+
+    A parameter's value is not known here, and may be the one at which the two cancel. The form
+    serves positive p, which is how such functions are written; any p is right.
+    """
+    for term in total.products():
+        for base in term.powers:
+            if base.operation not in ("tanh", "erf") or term.powers[base] != 1:
+                continue
+            common = term.copy().times(base, -1)
+            for other in total.products():
+                shift = other.copy().multiply(common, -1)
+                if shift.powers and all(map(_is_fixed, shift.powers)):
+                    sign = 1 if shift.coefficient > 0 else -1
+                    complement = _complement(base, sign)
+                    total.minus(term)
+                    spread(total, common.copy().multiply(as_product(complement)))
+                    total.minus(common.scaled(sign))
+                    return True
+    return False
+
+
+def _complement(base: Expression, sign: int) -> Expression:
+    """sign + f(u) for an f with the limits -1 and 1, as a function that vanishes on one side."""
+    inner = constant(sign) * base.arguments[0]
+    if base.operation == "tanh":
+        return constant(2 * sign) * apply("sigmoid", canonical(constant(2) * inner))
+    return constant(sign) * apply("erfc", canonical(negate(inner)))
+
+
+def _is_fixed(base: Expression) -> bool:
+    """Whether an expression depends on parameters alone."""
+    return not base.varies
 
 
 def _common_factor(total: Sum) -> Product:

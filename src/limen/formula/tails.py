@@ -11,11 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 from limen.formula import digits
-from limen.formula.derive import derivative
 from limen.formula.expansion import (
     UNIT,
     Expansion,
@@ -27,13 +25,11 @@ from limen.formula.expansion import (
     plain,
 )
 from limen.formula.expression import Expression, apply, constant, evaluate, input_
-from limen.formula.interval import Enclosure
-from limen.formula.stabilize import canonical
+from limen.formula.taylor import taylor
 
 __all__ = ["UndefinedError", "expand"]
 
 X = input_("x")
-_ORDER = 4  # Taylor terms before the remainder
 _TOP = Scale(1, 0, ())
 _LOG = Scale(0, 1, ())
 
@@ -114,7 +110,7 @@ def _power_of(u: Expansion, n: Rational) -> Expansion:
     if c < 0 and n.denominator != 1:
         raise UndefinedError
     raised = digits.context().power(c, digits.number(n))
-    return _taylor(X ** constant(n), factor).scaled(raised, scale.to(n))
+    return taylor(X ** constant(n), factor).scaled(raised, scale.to(n))
 
 
 def _power(u: Expansion, n: Expansion) -> Expansion:
@@ -154,7 +150,7 @@ def _exp(u: Expansion) -> Expansion:
     scale = Scale(power, 0, tuple(exponent))
     if u.rest is None or u.rest.scale.growth < 0:
         rest = Expansion(u.start, small, [u.rest] if u.rest else [])
-        return _taylor(apply("exp", X), rest).scaled(value, scale)
+        return taylor(apply("exp", X), rest).scaled(value, scale)
     if u.rest.scale.growth == 0 and not small:
         bounds = math.exp(u.rest.low), math.exp(u.rest.high)
         wave = Rest(UNIT, bounds[0] * (1 - 1e-12), bounds[1] * (1 + 1e-12), u.rest.oscillates)
@@ -187,54 +183,7 @@ def _log(u: Expansion) -> Expansion:
     value = digits.context().log(c)
     if value:
         terms[UNIT] = value
-    return Expansion(u.start, terms).plus(_taylor(apply("log", X), factor))
-
-
-# --- Taylor's formula -------------------------------------------------------------------------
-
-
-@cache
-def _slopes(function: Expression) -> tuple[tuple[Expression, ...], Enclosure]:
-    """The function and its derivatives below `_ORDER`, and the bounds of the next."""
-    found = [function]
-    for _ in range(_ORDER):
-        found.append(canonical(derivative(found[-1], X)))
-    return tuple(found[:-1]), Enclosure(found[-1])
-
-
-def _taylor(function: Expression, u: Expansion) -> Expansion:
-    """function(u) for u that tends to a number, with Lagrange's remainder."""
-    centre = u.terms.get(UNIT, digits.number(0))
-    small = u.plus(Expansion.constant(-centre, u.start))
-    if small.terms and next(iter(small.terms)).growth >= 0:
-        raise UnsupportedError
-    if small.rest and small.rest.scale.growth >= 0:
-        raise UnsupportedError
-    slopes, last = _slopes(function)
-    at = [digits.value(slope, centre) for slope in slopes]
-    if not all(digits.context().isfinite(value) for value in at):
-        raise UnsupportedError
-    at = [_clean(*pair) for pair in zip(at, [*at[1:], 0], strict=True)]
-    total = Expansion.constant(at[0], u.start)
-    if small.is_zero:
-        return total
-    power = _one(u)
-    for k, value in enumerate(at[1:], 1):
-        power = power.times(small)
-        total = total.plus(power.scaled(value / math.factorial(k)))
-    low, high = small.relative(UNIT, digits.number(1))
-    middle = float(centre)
-    bounds = last(middle + min(low, 0.0), middle + max(high, 0.0))
-    if not all(map(math.isfinite, bounds)):
-        raise TooNearError
-    unit = math.factorial(_ORDER)
-    remainder = Expansion(u.start, {}, [Rest(UNIT, bounds[0] / unit, bounds[1] / unit)])
-    return total.plus(power.times(small).times(remainder))
-
-
-def _clean(value: Any, slope: Any) -> Any:
-    """A value that is 0 but for the rounding of its argument, as 0."""
-    return 0 * value if abs(value) <= digits.SAME * abs(slope) else value
+    return Expansion(u.start, terms).plus(taylor(apply("log", X), factor))
 
 
 # --- The functions of the table ---------------------------------------------------------------
@@ -252,7 +201,7 @@ def _smooth(name: str, far: Callable[[Expansion, int], Expansion]) -> Callable[.
 
     def expand_function(u: Expansion) -> Expansion:
         if _tends_to_number(u):
-            return _taylor(apply(name, X), u)
+            return taylor(apply(name, X), u)
         return far(u, u.sign())
 
     return expand_function
@@ -265,7 +214,7 @@ def _sigmoid_far(u: Expansion, sign: int) -> Expansion:
 
 
 def _softplus_far(u: Expansion, sign: int) -> Expansion:
-    small = _taylor(apply("log1p", X), _exp(u.scaled(-sign)))
+    small = taylor(apply("log1p", X), _exp(u.scaled(-sign)))
     return u.plus(small) if sign > 0 else small
 
 
@@ -281,7 +230,7 @@ def _sech_far(u: Expansion, sign: int) -> Expansion:
 
 
 def _atan_far(u: Expansion, sign: int) -> Expansion:
-    turned = _taylor(apply("atan", X), _power_of(u, -1))
+    turned = taylor(apply("atan", X), _power_of(u, -1))
     right = Expansion.constant(digits.context().pi * sign / 2, u.start)
     return _minus(right, turned)
 
@@ -308,7 +257,7 @@ def _erf_far(u: Expansion, sign: int) -> Expansion:
 
 def _sinh(u: Expansion) -> Expansion:
     if _tends_to_number(u):
-        return _taylor(apply("sinh", X), u)
+        return taylor(apply("sinh", X), u)
     return _minus(_exp(u), _exp(u.scaled(-1))).scaled(digits.number(Fraction(1, 2)))
 
 
@@ -323,13 +272,13 @@ def _wave(bound: float) -> Callable[[Expansion, int], Expansion]:
 
 def _expm1(u: Expansion) -> Expansion:
     if _tends_to_number(u):
-        return _taylor(apply("expm1", X), u)
+        return taylor(apply("expm1", X), u)
     return _minus(_exp(u), _one(u))
 
 
 def _log1p(u: Expansion) -> Expansion:
     if _tends_to_number(u) and u.terms.get(UNIT, 0) != -1:
-        return _taylor(apply("log1p", X), u)
+        return taylor(apply("log1p", X), u)
     return _log(u.plus(_one(u)))
 
 

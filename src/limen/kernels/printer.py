@@ -62,11 +62,7 @@ class _Printer:
 
     @property
     def is_extended(self) -> bool:
-        import os
-
-        return self.dtype == "float64" and os.path.exists(
-            os.path.dirname(__file__) + "/primitives/extended.py"
-        )
+        return self.dtype == "float64"
 
     def module(self, title: str) -> str:
         body = self._loop()

@@ -20,7 +20,7 @@ Pair = tuple[Real, Real]
 Number = Real | Pair | Truth
 
 PLAIN = types.float64
-EXTENDED = types.UniTuple(types.float64, 2)
+EXTENDED = types.UniTuple(types.float64, 2)  # type: ignore[no-untyped-call]
 BOOLEAN = types.boolean
 
 
@@ -31,19 +31,19 @@ def bind(function: Callable[..., Any], result: types.Type, *arguments: types.Typ
     match len(arguments):
         case 1:
 
-            def one(typing_context, a):
+            def one(typing_context: Any, a: Any) -> Any:
                 return emission
 
             wrapper: Callable[..., Any] = one
         case 2:
 
-            def two(typing_context, a, b):
+            def two(typing_context: Any, a: Any, b: Any) -> Any:
                 return emission
 
             wrapper = two
         case 3:
 
-            def three(typing_context, a, b, c):
+            def three(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
                 return emission
 
             wrapper = three

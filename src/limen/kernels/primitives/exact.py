@@ -10,8 +10,8 @@ from __future__ import annotations
 from limen.kernels.primitives import lanes
 from limen.kernels.primitives.lanes import Real, fma
 
-#: Veltkamp's constant 2^27 + 1: it splits 53 bits into two halves whose products are exact.
-_SPLITTER = 134217729.0
+#: Sign, exponent and the 25 upper stored bits of a significand; and half of the last of them.
+_UPPER_BITS, _HALF_OF_LOWER = 0xFFFFFFFFF8000000, 0x4000000
 
 
 def quick_two_sum(a: Real | float, b: Real) -> tuple[Real, Real]:
@@ -42,8 +42,11 @@ def _dekker_error(a: Real, b: Real, product: Real) -> Real:
 
 
 def _split(a: Real) -> tuple[Real, Real]:
-    scaled = a * _SPLITTER
-    high = scaled - (scaled - a)
+    """a rounded to 26 bits, and the rest: 26 bits too, with their sign.
+
+    Only a number beside the largest overflows here; in Veltkamp's way all from 2^996 on do.
+    """
+    high = ((a.bits() + _HALF_OF_LOWER) & _UPPER_BITS).as_real()
     return high, a - high
 
 

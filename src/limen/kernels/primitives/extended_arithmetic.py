@@ -15,8 +15,6 @@ from limen.kernels.primitives.pairs import Pair
 
 #: From here on a saturated value counts as infinite again.
 _INFINITE = 1.797693134862315e308
-#: Below it a square root is computed from a larger number.
-_TINY = 2.0**-800
 
 
 def widen(x: Real) -> Pair:
@@ -79,12 +77,12 @@ def reciprocal(a: Pair) -> Pair:
 
 def sqrt(a: Pair) -> Pair:
     """The square root of a; NaN below 0."""
-    # Of a tiny number the remainder would be subnormal; so take the root of 2^200 a.
-    tiny = a[0] < _TINY
-    high, low = pairs.scale(a, lanes.select(tiny, 2.0**200, 1.0))
+    # Moved away from both ends of the range, where the remainder would lose digits.
+    large = a[0] > 1.0
+    high, low = pairs.scale(a, lanes.select(large, 2.0**-200, 2.0**200))
     root = lanes.sqrt(high)
     low = (remainder(high, root, root) + low) / (root + root)
-    return pairs.scale(_settle_product(root, low), lanes.select(tiny, 2.0**-100, 1.0))
+    return pairs.scale(_settle_product(root, low), lanes.select(large, 2.0**100, 2.0**-100))
 
 
 def neg(a: Pair) -> Pair:

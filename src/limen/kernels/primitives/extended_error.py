@@ -11,8 +11,9 @@ from limen.kernels.primitives import fitted_extended as fitted
 from limen.kernels.primitives import fitted_pieces, lanes, pairs
 from limen.kernels.primitives.exact import quick_two_sum, two_product
 from limen.kernels.primitives.extended_exponential import scaled_exp
-from limen.kernels.primitives.lanes import Real, Table, Truth, at_most, fma, horner, rint, row_number
+from limen.kernels.primitives.lanes import Real, Truth, at_most, estrin, fma, rint
 from limen.kernels.primitives.pairs import Pair
+from limen.kernels.primitives.tables import Table, row_number
 
 _ERROR_PIECES = Table("error_pieces", fitted_pieces.ERROR_PIECES)
 _TANHSHRINK_PIECES = Table("tanhshrink_pieces", fitted_pieces.TANHSHRINK_PIECES)
@@ -31,7 +32,7 @@ def _piecewise(table: Table, variable: Pair, spacing: float, first_row: Real | f
     d = fma(j, -spacing, variable[0])
     product, error = two_product(slope, d)
     total, lost = quick_two_sum(constant, product)
-    curved = fma(horner(d, higher), d, slope_low)
+    curved = fma(estrin(d, higher), d, slope_low)
     low = fma(curved, d, fma(slope, variable[1], constant_low)) + (lost + error)
     return quick_two_sum(total, low)
 

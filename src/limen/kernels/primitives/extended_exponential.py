@@ -1,7 +1,7 @@
 """Extended primitives built on e^x: relative error below 2^-60, usually 2^-66.
 
-x = (64 e + j) ln(2)/64 + r with |r| <= 0.0055, so that e^x = 2^e 2^(j/64) (1 + r + r^2/2 + ...): the
-factor 2^(j/64) is tabulated as a pair, and what follows r is so small that float64 carries it.
+x = (64 e + j) ln(2)/64 + r with |r| <= 0.0055, so that e^x = 2^e 2^(j/64) (1 + r + r^2/2 + ...).
+The factor 2^(j/64) is tabulated as a pair, and what follows r is so small that float64 carries it.
 (Tang, "Table-driven implementation of the exponential function in IEEE floating-point arithmetic",
 1989.) Saturation is as in the plain primitives.
 """
@@ -14,12 +14,11 @@ from limen.kernels.primitives.exact import quick_two_sum, two_product, two_sum
 from limen.kernels.primitives.lanes import (
     ROUNDER,
     Real,
-    Table,
     absolute,
     at_least,
     at_most,
+    estrin,
     fma,
-    horner,
     rint,
 )
 from limen.kernels.primitives.pairs import Pair
@@ -32,6 +31,7 @@ from limen.kernels.primitives.plain_exponential import (
     power_of_two,
 )
 from limen.kernels.primitives.plain_exponential import scale as scale_part
+from limen.kernels.primitives.tables import Table
 
 _POWERS = Table("powers_of_two", fitted.POWERS)
 #: Below it x stands for f(x) = x + O(x^2), and for odd f(x) = x + O(x^3).
@@ -41,7 +41,10 @@ _ONE_SIDED = 100.0
 
 
 def _reduce(x: Pair, low: float, high: float) -> tuple[Real, Pair, Pair]:
-    """The integer e, the pair 2^(j/64) and the pair r. `x` is held between `low` and `high`."""
+    """The integer e, the pair 2^(j/64) and r in two parts, the second at most 2^-43.
+
+    `x` is held between `low` and `high`.
+    """
     x_high = at_most(at_least(x[0], low), high)
     x_low = lanes.select(x_high.equals(x[0]), x[1], 0.0)
     shifted = fma(x_high, fitted.LOG2_E_64, ROUNDER)
@@ -51,20 +54,19 @@ def _reduce(x: Pair, low: float, high: float) -> tuple[Real, Pair, Pair]:
     fine = k * fitted.LN2_64[1]
     r = coarse - fine
     # j runs from -31 to 32: the rounding must not meet ties.
-    return (
-        rint(fma(k, 1 / 64, -1 / 128)),
-        (power[0], power[1]),
-        quick_two_sum(r, ((coarse - r) - fine) + x_low),
-    )
+    e = rint(fma(k, 1 / 64, -1 / 128))
+    return e, (power[0], power[1]), (r, ((coarse - r) - fine) + x_low)
 
 
 def scaled_exp(x: Pair, exponent: int = 0) -> Pair:
     """2^exponent e^x; infinite (with a meaningless second part) where too large."""
     e, (power, power_low), (r, r_low) = _reduce(x, EXP_LOW, EXP_HIGH)
-    rest = fma(r * r, fma(horner(r, fitted.EXP), r, 0.5), fma(r, r_low, r_low))
+    square = r * r
+    shift = r_low * (1.0 + fma(square, 0.5, r))
+    rest = fma(square, estrin(r, (0.5, *fitted.EXP)), shift)
     product, error = two_product(power, r)
     total, lost = quick_two_sum(power, product)
-    low = lost + (error + fma(power, rest, fma(power_low, r, power_low)))
+    low = (error + fma(power, rest, fma(power_low, r, power_low)))
     high, low = quick_two_sum(total, low)
     e = e + exponent if exponent else e
     return scale_part(high, e), scale_part(low, e)
@@ -75,14 +77,15 @@ def scaled_expm1(x: Pair, exponent: int) -> Pair:
     e, power, (r, r_low) = _reduce(x, EXPM1_LOW, EXPM1_HIGH)
     square, square_error = two_product(r, r)
     m, lost = quick_two_sum(r, square * 0.5)
-    cubic = fma(horner(r, fitted.EXP) * r, square, fma(square_error, 0.5, fma(r, r_low, r_low)))
+    shift = r_low * (1.0 + fma(square, 0.5, r))
+    cubic = fma(estrin(r, fitted.EXP), r * square, fma(square_error, 0.5, shift))
     m_low = lost + cubic
-    power, power_low = pairs.scale(power, power_of_two(e + exponent))
-    base, base_error = two_sum(-(2.0**exponent), power)
-    product, product_error = two_product(power, m)
-    total, lost = quick_two_sum(base, product)
-    low = product_error + fma(power, m_low, power_low * m)
-    return quick_two_sum(total, (lost + (base_error + power_low)) + low)
+    product, product_error = two_product(power[0], m)
+    low = product_error + fma(power[0], m_low, power[1] * m)
+    factor = power_of_two(e + exponent)
+    base, base_error = two_sum(-(2.0**exponent), power[0] * factor)
+    total, lost = quick_two_sum(base, product * factor)
+    return quick_two_sum(total, (lost + base_error) + (power[1] + low) * factor)
 
 
 def _saturated(x: Pair) -> Pair:

@@ -14,10 +14,11 @@ from limen.kernels.primitives import lanes, pairs
 from limen.kernels.primitives.exact import quick_two_sum, two_product, two_sum
 from limen.kernels.primitives.extended_arithmetic import mul
 from limen.kernels.primitives.extended_exponential import scaled_exp
-from limen.kernels.primitives.lanes import Real, Table, absolute, at_most, fma, horner, row_number
+from limen.kernels.primitives.lanes import Real, Truth, absolute, at_most, estrin, fma
 from limen.kernels.primitives.pairs import Pair
 from limen.kernels.primitives.plain_exponential import power_of_two
 from limen.kernels.primitives.plain_logarithm import split_exponent
+from limen.kernels.primitives.tables import Table, row_number
 
 _LOGARITHMS = Table("logarithms", fitted.LOGARITHMS)
 _FIRST_ROW = 90.0
@@ -25,19 +26,28 @@ _FIRST_ROW = 90.0
 _TINY = 2.0**-66
 
 
+def _log_in_parts(m: Pair, less_one: Pair | None, known: Truth | None) -> tuple[Pair, Pair]:
+    """log m for m in [1/sqrt(2), 2], as a tabulated pair and a small one.
+
+    `less_one` is m - 1 with digits that m has not; it is used about m = 1 where it is `known`.
+    """
+    c, base, base_low = _LOGARITHMS.look_up(row_number(fma(m[0], 128.0, -_FIRST_ROW)))
+    product, error = two_product(c, m[0])
+    r, r_low = quick_two_sum(product - 1.0, fma(c, m[1], error))
+    if less_one is not None:
+        about_one = c.equals(1.0) & known if known else c.equals(1.0)
+        r, r_low = pairs.select(about_one, less_one, (r, r_low))
+    square, square_error = two_product(r, r)
+    value, lost = quick_two_sum(r, square * -0.5)
+    cubic = fma(estrin(r, fitted.LOG), r * square, square_error * -0.5)
+    return (base, base_low), (value, lost + (fma(-r, r_low, r_low) + cubic))
+
+
 def _log(x: Pair, less_one: Pair | None = None) -> Pair:
     """log x for positive finite x; `less_one` is x - 1, where that is known to more digits."""
     k, m = split_exponent(x[0])
     m_low = x[1] * 0.5 * power_of_two(at_most(1.0 - k, 1023.0))
-    c, base, base_low = _LOGARITHMS.look_up(row_number(fma(m, 128.0, -_FIRST_ROW)))
-    product, error = two_product(c, m)
-    r, r_low = quick_two_sum(product - 1.0, fma(c, m_low, error))
-    if less_one is not None:
-        r, r_low = pairs.select(k.equals(0.0) & c.equals(1.0), less_one, (r, r_low))
-    square, square_error = two_product(r, r)
-    value, lost = quick_two_sum(r, square * -0.5)
-    cubic = horner(r, fitted.LOG) * r * square
-    low = lost + (fma(-r, r_low, r_low) + fma(square_error, -0.5, cubic))
+    (base, base_low), (value, low) = _log_in_parts((m, m_low), less_one, k.equals(0.0))
     base, base_lost = quick_two_sum(k * fitted.LN2[0], base)
     total, lost = quick_two_sum(base, value)
     return quick_two_sum(total, low + (lost + (base_lost + fma(k, fitted.LN2[1], base_low))))
@@ -56,7 +66,7 @@ def log(x: Pair) -> Pair:
 
 def _one_plus(x: Pair) -> Pair:
     total, lost = two_sum(1.0, x[0])
-    return quick_two_sum(total, lost + x[1])
+    return quick_two_sum(total, lanes.select(x[0] < inf, lost + x[1], 0.0))
 
 
 def log1p(x: Pair) -> Pair:
@@ -69,7 +79,8 @@ def log1p(x: Pair) -> Pair:
 def softplus(x: Pair) -> Pair:
     """log(1 + e^x) = max(x, 0) + log(1 + e^(-|x|))."""
     e = scaled_exp(pairs.negate(pairs.magnitude(x)))
-    log1p_of_e = _log(pairs.add_to_constant(1.0, e), e)
+    tabulated, small = _log_in_parts(pairs.add_to_constant(1.0, e), e, None)
+    log1p_of_e = pairs.add_smaller(tabulated, small)
     base = pairs.select((x[0] > 0.0) & (x[0] < inf), x, (0.0, 0.0))
     return pairs.select(x[0].equals(inf), (inf, 0.0), pairs.add(base, log1p_of_e))
 

@@ -11,17 +11,9 @@ from limen.kernels.primitives import fitted_extended as fitted
 from limen.kernels.primitives import lanes, pairs
 from limen.kernels.primitives.exact import quick_two_sum, two_product
 from limen.kernels.primitives.half_turns import half_turns_of_pair, negate_where_odd
-from limen.kernels.primitives.lanes import (
-    Real,
-    Table,
-    absolute,
-    at_most,
-    fma,
-    horner,
-    rint,
-    row_number,
-)
+from limen.kernels.primitives.lanes import Real, absolute, at_most, estrin, fma, rint
 from limen.kernels.primitives.pairs import Pair
+from limen.kernels.primitives.tables import Table, row_number
 
 _SINES = Table("sines", fitted.SINES)
 _ARCTANGENTS = Table("arctangents", fitted.ARCTANGENTS)
@@ -39,8 +31,8 @@ def _sine_of_half_turns(f: Pair) -> Pair:
     z = d * d
     product, error = two_product(cosine, d)
     total, lost = quick_two_sum(sine, product)
-    low = fma(horner(z, fitted.COSINE) * z, sine, fma(cosine_low, d, sine_low + error))
-    low = fma(horner(z, fitted.SINE) * z * d, cosine, low)
+    low = fma(estrin(z, fitted.COSINE) * z, sine, fma(cosine_low, d, sine_low + error))
+    low = fma(estrin(z, fitted.SINE) * z * d, cosine, low)
     return quick_two_sum(total, fma(d_low, fma(-sine, d, cosine), lost + low))
 
 
@@ -66,9 +58,7 @@ def sin_plus_cos(x: Pair) -> Pair:
     """sin x + cos x = sqrt(2) sin(x + pi/4), whose roots lie at -pi/4 + k pi."""
     high, low = _sine(x, 0.25)
     product, error = two_product(high, fitted.SQRT_2[0])
-    return quick_two_sum(
-        product, fma(high, fitted.SQRT_2[1], fma(low, fitted.SQRT_2[0], error))
-    )
+    return quick_two_sum(product, fma(high, fitted.SQRT_2[1], fma(low, fitted.SQRT_2[0], error)))
 
 
 def atan(x: Pair) -> Pair:
@@ -88,7 +78,7 @@ def atan(x: Pair) -> Pair:
     v = pairs.select(inverted, pairs.negate(v), v)
     base = _ARCTANGENTS.look_up(row_number(lanes.select(inverted, j + 33.0, j)))
     z = v[0] * v[0]
-    v = v[0], fma(horner(z, fitted.ATAN) * z, v[0], v[1])
+    v = v[0], fma(estrin(z, fitted.ATAN) * z, v[0], v[1])
     value = pairs.with_sign(pairs.add_smaller((base[0], base[1]), v), x[0])
     return pairs.select(absolute(x[0]) < _TINY, x, value)
 

@@ -1,7 +1,10 @@
 """Piecewise polynomials of the extended primitives; rows as fitting.piece returns.
 
-Written by tools/fit_primitives.py, which also prints each polynomial's error. Do not edit.
+Written by tools/fit_primitives.py, which prints every error. Do not edit.
 """
+
+# ruff: noqa: E501
+# fmt: off
 
 #: erfc(x) exp(x^2) / t with t = 1/(x + 1), about t = 9/256 ... 158/256;
 #: then erf(x) / x in u = x^2/2, about u = 0 ... 50/256

@@ -13,8 +13,9 @@ from math import ldexp, nan
 
 from limen.kernels.primitives import pairs
 from limen.kernels.primitives.exact import quick_two_sum, two_product, two_sum
-from limen.kernels.primitives.lanes import ROUNDER, Real, Table, absolute, fma, rint, select
+from limen.kernels.primitives.lanes import ROUNDER, Real, absolute, fma, rint, select
 from limen.kernels.primitives.pairs import Pair
+from limen.kernels.primitives.tables import Table
 
 #: The first 1280 binary digits of 1/pi, after the point.
 _ONE_OVER_PI = int(
@@ -37,7 +38,7 @@ _INTEGER_EXPONENT = (_BIAS + 52) << 52
 
 @cache
 def _table() -> Table:
-    """Rows (2^(E - 52) / pi) mod 2, in [-1, 1), for rising E; zeros before, NaN (infinity) after."""
+    """Rows (2^(E - 52) / pi) mod 2, in [-1, 1), for rising E; zeros before, NaN after."""
     exponents = range(_SMALLEST_EXPONENT, _LARGEST_EXPONENT + 1)
     rows = (_parts_of_row(exponent - 52) for exponent in exponents)
     return Table("one_over_pi", ((0.0,) * 4, *rows, (nan,) * 4))
@@ -81,8 +82,8 @@ def half_turns(x: Real, phase: float) -> tuple[Real, Real, Real]:
 def half_turns_of_pair(x: Pair, phase: float) -> tuple[Real, Pair]:
     """n and f with x / pi + phase = n + f modulo 2, |f| <= 1/2.
 
-    The error is below 2^-155 and a relative 2^-104 of f where the second part of x is 0; elsewhere it
-    is a relative 2^-104 of what either part of x contributes modulo 2.
+    The error is below 2^-155 and a relative 2^-104 of f where the second part of x is 0. Elsewhere
+    it is a relative 2^-104 of what either part of x contributes modulo 2.
     """
     n, f = _half_turns_to_the_last(x[0], phase)
     m, g = _half_turns_to_the_last(x[1], 0.0)

@@ -2,10 +2,10 @@
 
 A primitive is an ordinary Python function over `Real` (float64), `Word` (64 bits as an integer) and
 `Truth` values. Calling it does not compute: every operator appends one LLVM instruction to the
-kernel that is being compiled, so the function reads as its formula and costs Numba a millisecond,
-where the same function under `numba.njit` costs its type inference and lowering 30 to 60 times that.
+kernel that is being compiled, so the function reads as its formula and costs Numba a millisecond
+or two. (Under `numba.njit`, type inference and lowering made the same function cost 30 to 80.)
 
-Nothing here carries a fast-math flag: each instruction means exactly what IEEE 754 says, and a fused
+Nothing here carries a fast-math flag: each instruction means exactly what IEEE 754 says, and a
 multiply-add is fused only where `fma` says so.
 """
 
@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any, NamedTuple
 
 import llvmlite.binding
 import numba
@@ -23,18 +21,18 @@ from llvmlite import ir
 #: 1.5 2^52: adding it rounds to an integer, which is then in the low bits of the sum.
 ROUNDER = 6755399441055744.0
 
-_FLOAT = ir.DoubleType()
+FLOAT = ir.DoubleType()
 _INTEGER = ir.IntType(64)
-_INDEX = ir.IntType(32)
 
 
 def _target_has_fma() -> bool:
     """Whether the CPU that Numba compiles for has a fused multiply-add instruction."""
     if platform.machine().lower() in ("arm64", "aarch64"):
         return True
-    if numba.config.CPU_FEATURES is not None:
-        return "+fma" in numba.config.CPU_FEATURES.split(",")
-    if numba.config.CPU_NAME not in (None, "host"):
+    chosen_features: str | None = getattr(numba.config, "CPU_FEATURES", None)
+    if chosen_features is not None:
+        return "+fma" in chosen_features.split(",")
+    if getattr(numba.config, "CPU_NAME", None) not in (None, "host"):
         return False
     return bool(llvmlite.binding.get_host_cpu_features().get("fma", False))
 
@@ -99,7 +97,7 @@ class Word:
 
     def as_real(self) -> Real:
         """The float64 with these bits."""
-        return Real(self.builder, self.builder.bitcast(self.ir, _FLOAT))
+        return Real(self.builder, self.builder.bitcast(self.ir, FLOAT))
 
 
 class Real:
@@ -113,7 +111,7 @@ class Real:
 
     def lift(self, other: Real | float) -> Real:
         """The constant `other`, in the kernel this number belongs to."""
-        return other if isinstance(other, Real) else Real(self.builder, ir.Constant(_FLOAT, other))
+        return other if isinstance(other, Real) else Real(self.builder, ir.Constant(FLOAT, other))
 
     def _apply(self, operation: Callable[..., ir.Value], *others: Real | float) -> Real:
         return Real(self.builder, operation(self.ir, *(self.lift(other).ir for other in others)))
@@ -183,8 +181,8 @@ class Real:
 
     def intrinsic(self, name: str, *others: Real | float) -> Real:
         """LLVM's floating point intrinsic of that name, applied to this number and `others`."""
-        kind = ir.FunctionType(_FLOAT, [_FLOAT] * (1 + len(others)))
-        function = self.builder.module.declare_intrinsic(name, [_FLOAT], kind)
+        kind = ir.FunctionType(FLOAT, [FLOAT] * (1 + len(others)))
+        function = self.builder.module.declare_intrinsic(name, [FLOAT], kind)
         return self._apply(lambda *values: self.builder.call(function, values), *others)
 
 
@@ -204,7 +202,7 @@ def select(condition: Truth, chosen: Real | float, otherwise: Real | float) -> R
     """`chosen` where the condition holds, else `otherwise`; neither affects the other."""
     builder = condition.builder
     pair = [
-        value.ir if isinstance(value, Real) else ir.Constant(_FLOAT, value)
+        value.ir if isinstance(value, Real) else ir.Constant(FLOAT, value)
         for value in (chosen, otherwise)
     ]
     return Real(builder, builder.select(condition.ir, *pair))
@@ -248,43 +246,12 @@ def horner(variable: Real, coefficients: Sequence[Real | float]) -> Real:
     return variable.lift(value)
 
 
-class Table(NamedTuple):
-    """Rows of constants that lanes look up by a computed row number."""
-
-    name: str
-    rows: tuple[tuple[float, ...], ...]
-
-    def look_up(self, row: Word) -> list[Real]:
-        """The entries of one row. A gather per entry, once LLVM has vectorised the loop."""
-        builder, columns = row.builder, len(self.rows[0])
-        start = row * columns
-        return [Real(builder, self._load(builder, start + column)) for column in range(columns)]
-
-    def _load(self, builder: ir.IRBuilder, position: Word) -> ir.Value:
-        storage = self._storage(builder.module)
-        address = builder.gep(storage, [ir.Constant(_INDEX, 0), position.ir], inbounds=True)
-        return builder.load(address)
-
-    def _storage(self, module: ir.Module) -> ir.GlobalVariable:
-        symbol = f"limen.{self.name}"
-        if symbol in module.globals:
-            return module.globals[symbol]
-        contents = _array_constant(self)
-        storage = ir.GlobalVariable(module, contents.type, symbol)
-        storage.linkage = "internal"
-        storage.global_constant = True
-        storage.unnamed_addr = True
-        storage.align = 64
-        storage.initializer = contents
-        return storage
-
-
-def row_number(x: Real) -> Word:
-    """The integer nearest to x, for x below 2048, as the row of a table; 0 for negative x and NaN."""
-    return (select(x > 0.0, x, 0.0) + ROUNDER).bits() & 0xFFF
-
-
-@cache
-def _array_constant(table: Table) -> ir.Constant:
-    entries: list[Any] = [entry for row in table.rows for entry in row]
-    return ir.Constant(ir.ArrayType(_FLOAT, len(entries)), entries)
+def estrin(variable: Real, coefficients: Sequence[Real | float]) -> Real:
+    """The same polynomial with half the terms waiting for one another, for two more products."""
+    terms, step = list(coefficients), variable
+    while len(terms) > 1:
+        paired = zip(terms[::2], terms[1::2], strict=False)
+        odd_one_out = terms[-1:] if len(terms) % 2 else []
+        terms = [*(fma(upper, step, lower) for lower, upper in paired), *odd_one_out]
+        step = step * step
+    return variable.lift(terms[0])

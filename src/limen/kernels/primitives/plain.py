@@ -15,6 +15,42 @@ from limen.kernels.primitives import plain_logarithm as logarithm
 from limen.kernels.primitives import plain_trigonometric as trigonometric
 from limen.kernels.primitives.binding import BOOLEAN, PLAIN, bind, bind_numbers
 
+__all__ = [
+    "absolute",
+    "add",
+    "atan",
+    "cos",
+    "cosh",
+    "div",
+    "equal",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "mul",
+    "narrow",
+    "neg",
+    "power",
+    "reciprocal",
+    "sech",
+    "select",
+    "sigmoid",
+    "sin",
+    "sin_plus_cos",
+    "sinh",
+    "softplus",
+    "sqrt",
+    "square",
+    "sub",
+    "tanh",
+    "tanhshrink",
+    "widen",
+]
+
 _function = partial(bind_numbers, PLAIN)
 
 widen = _function(arithmetic.widen)

@@ -1,7 +1,7 @@
 """Plain error function and its complement: relative error below 2^-50, in erfc's tail too.
 
-For |x| <= 0.625, erf x = x P(x^2). Beyond, erfc x = e^(-x^2) t Q(t) with t = 1/(x + 5/2): a polynomial
-in such a t represents erfc x e^(x^2) on the whole half line (Shepherd and Laframboise, "Chebyshev
+For |x| <= 0.625, erf x = x P(x^2). Beyond, erfc x = e^(-x^2) t Q(t) with t = 1/(x + 5/2): one
+polynomial in such a t serves the whole half line (Shepherd and Laframboise, "Chebyshev
 approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < infinity", 1981).
 """
 

@@ -117,7 +117,11 @@ def sigmoid(x: Real) -> Real:
 def softplus(x: Real) -> Real:
     """log(1 + e^x) = max(x, 0) + log(1 + e^(-|x|))."""
     e = scaled_exp(-absolute(x))
-    return select(x > 0.0, x, 0.0) + fma(horner(e, fitted.LOG1P_OF_EXP) * e, e, e)
+    # log(1 + e) = e - s (e - z R(z)) with s = e/(2 + e) and z = s^2, as in plain_logarithm
+    s = e / (2.0 + e)
+    z = s * s
+    log1p_of_e = fma(-s, fma(horner(z, fitted.LOG1P_OF_EXP), -z, e), e)
+    return select(x > 0.0, x, 0.0) + log1p_of_e
 
 
 def tanhshrink(x: Real) -> Real:

@@ -47,9 +47,7 @@ def _log_parts(x: Real, lost: Real | None = None) -> tuple[Real, Real]:
 
 def _at_the_ends(x: Real, value: Real) -> Real:
     """`value` where x is positive and finite; the logarithm's limits and NaN elsewhere."""
-    return select(
-        x > 0.0, select(x < inf, value, x), select(x.equals(0.0), -inf, nan)
-    )
+    return select(x > 0.0, select(x < inf, value, x), select(x.equals(0.0), -inf, nan))
 
 
 def log(x: Real) -> Real:

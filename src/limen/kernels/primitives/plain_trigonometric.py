@@ -34,7 +34,7 @@ def sin_plus_cos(x: Real) -> Real:
 
 
 def atan(x: Real) -> Real:
-    """The arctangent: atan|x| = base + atan(q), with base one of 0, pi/4, pi/2, |q| <= tan(pi/8)."""
+    """The arctangent: of some |q| <= tan(pi/8), added to one of 0, pi/4 and pi/2."""
     magnitude = absolute(x)
     middle, large = magnitude > fitted.TAN_EIGHTH_PI[0], magnitude > fitted.TAN_EIGHTH_PI[1]
     numerator = select(large, -1.0, select(middle, magnitude - 1.0, magnitude))

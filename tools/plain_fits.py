@@ -1,0 +1,128 @@
+"""The polynomials and constants of limen.kernels.primitives.plain."""
+
+from __future__ import annotations
+
+from fitting import Module, Polynomial, fit, off_zero, root, split, split_short
+from mpmath import mp, mpf
+
+HALF_LN2 = mp.log(2) / 2
+#: Where erf and erfc meet; where erfc ends; the shift in the variable 1/(x + shift) of erfc.
+ERF_JOINT = mpf("0.625")
+ERFC_END = mpf("27.3")
+ERFC_SHIFT = mpf("2.5")
+
+
+def over_inverse(x_low: mpf, x_high: mpf, shift: mpf) -> tuple[mpf, mpf]:
+    """The affine map of [-1, 1] to the range of 1/(x + shift), as (slope, constant)."""
+    ends = 1 / (mpf(x_high) + shift), 1 / (mpf(x_low) + shift)
+    return (ends[1] - ends[0]) / 2, (ends[1] + ends[0]) / 2
+
+
+def scaled_erfc(v: mpf) -> mpf:
+    """erfc(x) exp(x^2) (x + shift), where v in [-1, 1] stands for 1/(x + shift)."""
+    slope, constant = over_inverse(ERF_JOINT, ERFC_END, ERFC_SHIFT)
+    t = slope * v + constant
+    x = 1 / t - ERFC_SHIFT
+    return mp.exp(x * x) * mp.erfc(x) / t
+
+
+PLAIN_POLYNOMIALS = [
+    Polynomial(
+        "EXP",
+        "(e^r - 1 - r) / r^2 for |r| <= ln(2)/2",
+        off_zero(lambda r: (mp.expm1(r) - r) / r**2),
+        -HALF_LN2 * mpf("1.001"),
+        HALF_LN2 * mpf("1.001"),
+        9,
+        share=lambda r: (mp.expm1(r) - r) / mp.exp(r),
+    ),
+    Polynomial(
+        "LOG",
+        "(log((1 + s)/(1 - s)) / s - 2) / z with z = s^2, for |s| <= 0.1716",
+        root(lambda s: (mp.log((1 + s) / (1 - s)) / s - 2) / s**2),
+        mpf(0),
+        mpf("0.02945"),
+        6,
+        share=lambda z: z / 3,
+    ),
+    Polynomial(
+        "LOG1P_OF_EXP",
+        "(log((1 + s)/(1 - s)) / s - 2) / z with z = s^2, for 0 <= s <= 1/3",
+        root(lambda s: (mp.log((1 + s) / (1 - s)) / s - 2) / s**2),
+        mpf(0),
+        mpf(1) / 9,
+        9,
+        share=lambda z: z / 3,
+    ),
+    Polynomial(
+        "SINE",
+        "(sin(pi f) / f - pi) / z with z = f^2, for |f| <= 1/2",
+        root(lambda f: (mp.sin(mp.pi * f) / f - mp.pi) / f**2),
+        mpf(0),
+        mpf("0.25"),
+        8,
+        share=root(lambda f: abs(mp.sin(mp.pi * f) - mp.pi * f) / mp.sin(mp.pi * f)),
+    ),
+    Polynomial(
+        "ATAN",
+        "(atan(q) / q - 1) / z with z = q^2, for |q| <= tan(pi/8)",
+        root(lambda q: (mp.atan(q) / q - 1) / q**2),
+        mpf(0),
+        mp.tan(mp.pi / 8) ** 2 * mpf("1.001"),
+        10,
+        share=lambda z: z / 3,
+    ),
+    Polynomial(
+        "ERF",
+        "erf(x) / x in z = x^2, for |x| <= 0.625",
+        root(lambda x: mp.erf(x) / x),
+        mpf(0),
+        ERF_JOINT**2,
+        10,
+    ),
+    Polynomial(
+        "ERFC",
+        "erfc(x) exp(x^2) (x + ERFC_SHIFT), 0.625 <= x <= 27.3, in v = a / (x + ERFC_SHIFT) + b",
+        scaled_erfc,
+        mpf(-1),
+        mpf(1),
+        20,
+    ),
+    Polynomial(
+        "TANHSHRINK",
+        "(x - tanh x) / x^3 in z = x^2, for |x| <= 1",
+        root(lambda x: (x - mp.tanh(x)) / x**3),
+        mpf(0),
+        mpf(1),
+        15,
+    ),
+]
+
+
+def plain_module() -> str:
+    """The text of fitted_plain.py."""
+    module = Module("Constants and polynomials of the plain primitives.")
+    module.add("LOG2_E", "1 / ln(2)", float(1 / mp.log(2)))
+    module.add(
+        "LN2",
+        "ln(2) in two parts; multiples of the first up to 2^20 are exact",
+        split_short(mp.log(2), 33, 2),
+    )
+    module.add("PI", "pi in two parts", split(mp.pi, 2))
+    module.add("HALF_PI", "pi/2 in two parts", split(mp.pi / 2, 2))
+    module.add("QUARTER_PI", "pi/4 in two parts", split(mp.pi / 4, 2))
+    module.add("SQRT_2", "sqrt(2)", float(mp.sqrt(2)))
+    module.add(
+        "TAN_EIGHTH_PI", "tan(pi/8), tan(3 pi/8)", (float(mp.sqrt(2) - 1), float(mp.sqrt(2) + 1))
+    )
+    module.add("ERF_JOINT", "Where the polynomials of erf and erfc meet", float(ERF_JOINT))
+    module.add("ERFC_SHIFT", "The shift in the variable of erfc's polynomial", float(ERFC_SHIFT))
+    slope, constant = over_inverse(ERF_JOINT, ERFC_END, ERFC_SHIFT)
+    module.add(
+        "ERFC_MAP",
+        "a and b of the variable v in ERFC",
+        (float(1 / slope), float(-constant / slope)),
+    )
+    for polynomial in PLAIN_POLYNOMIALS:
+        module.add(polynomial.name, polynomial.meaning, fit(polynomial))
+    return module.text()
