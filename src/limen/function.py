@@ -16,11 +16,12 @@ from limen.formula.definition import Definition, check_default
 from limen.formula.derive import derivative
 from limen.formula.expression import Expression, apply, constant, input_, parameter
 from limen.formula.show import to_latex, to_text
-from limen.formula.stabilize import canonical
+from limen.formula.stabilize import canonical, stable
 from limen.formula.trace import Traced, compose
 from limen.kernels import cpu
 from limen.kernels.arrays import Array, as_input, bits, kernel_dtype, output, together
 from limen.kernels.cache import recall
+from limen.kernels.patches import find_patches
 from limen.kernels.plan import Plan, backward_plan, forward_plan
 from limen.properties import Properties
 
@@ -62,8 +63,10 @@ class ActivationFunction(Properties):
         *,
         at_kinks: AtKinks = None,
         surrogate: ActivationFunction | None = None,
+        is_variant: bool = False,
     ) -> None:
         self._definition = definition
+        self._is_variant = is_variant  # one of many: what is worked out for it is not kept
         self._surrogate = surrogate
         self._bound: dict[tuple[str, str], _Bound] = {}
         self.at_kinks = _checked_kinks(at_kinks)
@@ -242,7 +245,10 @@ class ActivationFunction(Properties):
                 f"{self.name} has no parameter {sorted(unknown)[0]!r}; it has: {known}"
             )
         values = {n: check_default(n, v) for n, v in parameters.items()}
-        return self._with(self.name, self.expression, self.parameters | values)
+        definition = Definition(self.name, self.inputs, self.parameters | values, self.expression)
+        return ActivationFunction(
+            definition, at_kinks=self.at_kinks, surrogate=self._surrogate, is_variant=True
+        )
 
     def with_kinks(self, at_kinks: AtKinks) -> ActivationFunction:
         """The same function with another choice of the derivative at kinks."""
@@ -267,15 +273,10 @@ class ActivationFunction(Properties):
         """The function whose derivative the backward pass takes, if it is another's."""
         return self._surrogate
 
-    def _with(
-        self, name: str, expression: Expression, parameters: Mapping[str, float]
-    ) -> ActivationFunction:
-        definition = Definition(name, self.inputs, dict(parameters), expression)
-        return ActivationFunction(definition, at_kinks=self.at_kinks, surrogate=self._surrogate)
-
     def _derived(self, slope: Expression, name: str) -> ActivationFunction:
         source = self._surrogate or self
-        return ActivationFunction(Definition(name, self.inputs, source.parameters, slope))
+        definition = Definition(name, self.inputs, source.parameters, slope)
+        return ActivationFunction(definition, is_variant=source._is_variant)
 
     def _slope(self, name: str) -> Expression:
         """The derivative by an input or parameter, with the choices at kinks in it."""
@@ -333,14 +334,29 @@ class ActivationFunction(Properties):
         return found
 
     def _plan(self, direction: str) -> Plan:
-        if direction == "forward":
-            return forward_plan(self.expression, self.inputs, self.parameters)
-        slopes = [self._slope(name) for name in self.inputs]
         source = self._surrogate or self
-        if direction == "backward":
-            return backward_plan(tuple(slopes), self.inputs, source.parameters)
-        slopes = [self._slope(name) for name in self.parameters]
-        return backward_plan(tuple(slopes), self.inputs, self.parameters, wide=len(slopes))
+        if direction == "forward":
+            patches = self._patches()
+            return forward_plan(self.expression, self.inputs, self.parameters, patches)
+        if direction == "parameters":
+            slopes = [self._slope(name) for name in self.parameters]
+            return backward_plan(slopes, self.inputs, self.parameters, wide=True)
+        if self.is_gated:
+            slopes = [self._slope(name) for name in self.inputs]
+            return backward_plan(slopes, self.inputs, source.parameters)
+        slope = self.derivative()
+        patches = slope._patches()
+        return backward_plan([slope.expression], self.inputs, source.parameters, patches)
+
+    def _patches(self) -> list[float]:
+        """What the kernel needs beside the function's roots; nothing for one of many."""
+        if self.is_gated or self._is_variant:
+            return []
+
+        def compute() -> list[float]:
+            return find_patches(stable(self.expression), self.inputs[0], self.parameters)
+
+        return recall("roots", self.bound_expression, compute)
 
     def _numbers(self) -> tuple[float, ...]:
         return tuple(self.parameters.values())
@@ -354,7 +370,10 @@ class ActivationFunction(Properties):
             low, high = self.limits
             return _limit(self, low, -math.inf), _limit(self, high, math.inf)
 
-        return recall("limits", self.bound_expression, compute)
+        if not self._is_variant:
+            return recall("limits", self.bound_expression, compute)
+        far = [_far_value(self, sign) for sign in (-1.0, 1.0)]
+        return list(compute()) if None in far else far
 
     def _title(self, direction: str, dtype: str) -> str:
         return f"{self.name}, {direction}, {dtype}: generated by limen from {self.formula}"
@@ -417,6 +436,25 @@ def _limit(function: ActivationFunction, limit: object, at: float) -> float:
         return limit
     environment = {**function.parameters, function.inputs[0]: at}
     return float(real.value(canonical(function.expression), environment))
+
+
+def _far_value(function: ActivationFunction, sign: float) -> float | None:
+    """The limit as three values far out show it; None where they show none.
+
+    For a function that is one of many (a learnable parameter has a new value each step) this
+    stands in for the analysis, which takes longer than the step.
+    """
+    expression = canonical(function.expression)
+    values = [
+        real.value(expression, {**function.parameters, function.inputs[0]: sign * x})
+        for x in (1e30, 1e60, 1e120)
+    ]
+    a, b, c = map(abs, values)
+    if b > 1e9 * a and c > 1e9 * b:
+        return math.copysign(math.inf, values[-1])
+    if c == 0 or (a > 1e9 * b and b > 1e9 * c):
+        return math.copysign(0.0, values[-1])
+    return values[-1] if values[0] == values[1] == values[2] else None
 
 
 def _checked_kinks(at_kinks: AtKinks) -> float | dict[float, float] | None:

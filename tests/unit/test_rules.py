@@ -16,7 +16,7 @@ from limen.formula.parse import parse
 from limen.formula.rules import RULES, Rule
 from limen.formula.show import to_text
 from limen.formula.stabilize import canonical, stable
-from limen.kernels.constants import _functions
+from limen.kernels.constants import functions as mpmath_functions
 
 X = input_("x")
 U = parameter("u")
@@ -26,7 +26,7 @@ def value(expression: Expression, at: mpmath.mpf) -> mpmath.mpf:
     """The expression's value by mpmath, at the working precision."""
     from limen.formula.expression import evaluate
 
-    functions = _functions()
+    functions = mpmath_functions()
 
     def visit(node: Expression, *arguments: mpmath.mpf) -> mpmath.mpf:
         if node.is_constant:

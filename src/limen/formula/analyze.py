@@ -237,18 +237,25 @@ def range(expression: Expression) -> Range:
     """
     budget = Budget()
     found = pieces(expression, budget)
-    if len(found) == 1 and period(expression) is None:
-        ends = limits(expression)
-        if set(ends) == {-math.inf, math.inf} and found[0].expression is not None:
+    try:
+        return _range_of(expression, found, budget)
+    except (UndecidedError, EndlessError):
+        # A function continuous on the whole line takes every value between its limits.
+        ends = set(limits(expression))
+        if len(found) == 1 and found[0].expression is not None and ends == {-math.inf, math.inf}:
             return Range(-math.inf, math.inf, False, False)
+        raise
+
+
+def _range_of(expression: Expression, found: list[Piece], budget: Budget) -> Range:
     taken = {v for joint in joints(expression, found) if (v := joint.value) is not None}
     approached: set[float] = set()
     for piece in found:
         parts = segments(piece, budget)
         taken |= _turning_values(parts, whole=period(expression) is not None)
         approached |= {v for part in parts for v in (part.start, part.stop)}
-    if not taken and not approached:
-        raise UndecidedError
+    if not approached:
+        raise UndecidedError  # no real value anywhere
     low, high = min(taken | approached), max(taken | approached)
     return Range(low + 0.0, high + 0.0, low in taken, high in taken)
 

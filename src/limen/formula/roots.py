@@ -35,8 +35,9 @@ _SUSPICIOUS = 2.0**-5
 # Where a cell is cut; the first place where the sign is certain.
 _CUTS = (0.5, 0.47, 0.54, 0.41, 0.6, 0.33)
 _MOST_ZEROS = 256
-# What looking at a cell closely costs, in evaluations by intervals.
+# What looking at a cell closely and refining a zero cost, in evaluations by intervals.
 _DEAR = 5
+_REFINING = 250
 
 
 def zeros(expression: Expression, low: Point, high: Point, budget: Budget) -> list[Point]:
@@ -165,6 +166,7 @@ def _zeros_of_sum(g: Expression, low: Point, high: Point, budget: Budget) -> Ite
         budget.spend(rate.size)
         if _sign(rate(a, b)):
             if sign_a != sign_b:
+                budget.spend(value.size * _REFINING)
                 yield _refined(g, a, b)
             continue
         budget.spend(value.size * _DEAR)

@@ -9,7 +9,7 @@ from typing import Any
 
 from limen.formula.expression import Expression, evaluate
 
-__all__ = ["as_pair"]
+__all__ = ["as_pair", "functions"]
 
 # More than twice the 106 bits of a pair, so that cancellation in a constant does no harm.
 _PRECISION = 256
@@ -22,12 +22,12 @@ def as_pair(expression: Expression) -> tuple[float, float]:
     from mpmath import mp
 
     with mp.workprec(_PRECISION):
-        functions = _functions()
+        table = functions()
 
         def visit(node: Expression, *arguments: Any) -> Any:
             if node.is_constant:
                 return mp.mpf(node.payload.numerator) / node.payload.denominator
-            return functions[node.operation](*arguments)
+            return table[node.operation](*arguments)
 
         number = evaluate(expression, visit)
         high = float(number)
@@ -40,7 +40,8 @@ def _split(value: Fraction) -> tuple[float, float]:
 
 
 @cache
-def _functions() -> dict[str, Callable[..., Any]]:
+def functions() -> dict[str, Callable[..., Any]]:
+    """The operations on mpmath's numbers, at the working precision."""
     from mpmath import mp
 
     named = ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "sinh", "cosh", "tanh", "sech")
@@ -58,6 +59,10 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "softplus": lambda a: mp.log1p(mp.exp(a)),
         "tanhshrink": lambda a: a - mp.tanh(a),
         "sin_plus_cos": lambda a: mp.sin(a) + mp.cos(a),
+        "sign": mp.sign,
+        "minimum": lambda a, b: min(a, b),
+        "maximum": lambda a, b: max(a, b),
+        "clip": lambda a, low, high: min(max(a, low), high),
         "pi": lambda: +mp.pi,
         "e": lambda: +mp.e,
         "less": lambda a, b: a < b,

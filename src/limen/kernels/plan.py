@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
@@ -34,6 +34,7 @@ from limen.formula.expression import (
     walk,
 )
 from limen.formula.stabilize import canonical, stable
+from limen.kernels.patches import apply_patches
 
 __all__ = ["GRAD_OUTPUT", "LIMIT_NAMES", "Plan", "backward_plan", "forward_plan"]
 
@@ -42,6 +43,9 @@ LIMIT_NAMES = ("at_minus_infinity", "at_plus_infinity")
 """The parameters that carry the limits, which depend on the values of the others."""
 
 _LARGEST = constant(sys.float_info.max)
+# Beyond this, NaN can only come of an overflow on the way (infinity minus infinity, or times 0),
+# and the limit is the value: a pole or a bound of the domain that far out has no use.
+_FAR = constant(1 << 8)
 # exp and its kin stop at a large finite number (so that a product with a vanishing factor is 0,
 # not NaN): what a formula makes of that at infinity is not its limit.
 _SATURATING = {"exp", "expm1", "sinh", "cosh"}
@@ -70,27 +74,30 @@ class Plan:
 
 
 def forward_plan(
-    expression: Expression, inputs: tuple[str, ...], parameters: Mapping[str, float]
+    expression: Expression,
+    inputs: tuple[str, ...],
+    parameters: Mapping[str, float],
+    patches: Sequence[float] = (),
 ) -> Plan:
-    """The plan of a function's value."""
-    lowered = lower(stable(expression))
-    guarded, limits = _guarded(lowered, expression, inputs, parameters)
+    """The plan of a function's value, with the patches beside its roots."""
+    guarded, limits = _guarded(expression, inputs, parameters, patches)
     return Plan(inputs, (*parameters, *limits), (guarded,), (False,))
 
 
 def backward_plan(
-    slopes: tuple[Expression, ...],
+    slopes: Sequence[Expression],
     inputs: tuple[str, ...],
     parameters: Mapping[str, float],
-    wide: int = 0,
+    patches: Sequence[float] = (),
+    *,
+    wide: bool = False,
 ) -> Plan:
-    """The plan of grad_output * slope for each slope; the last `wide` stay float64."""
+    """The plan of grad_output * slope for each slope; wide results stay float64."""
     outputs, limits = [], ()
     for slope in slopes:
-        guarded, own = _guarded(lower(stable(slope)), slope, inputs, parameters)
+        guarded, limits = _guarded(slope, inputs, parameters, patches)
         outputs.append(_flow(guarded))
-        limits = limits or own
-    kinds = tuple(i >= len(slopes) - wide for i in range(len(slopes)))
+    kinds = (wide,) * len(outputs)
     return Plan((GRAD_OUTPUT, *inputs), (*parameters, *limits), tuple(outputs), kinds)
 
 
@@ -106,21 +113,27 @@ def _flow(slope: Expression) -> Expression:
 
 
 def _guarded(
-    lowered: Expression,
-    original: Expression,
+    expression: Expression,
     inputs: tuple[str, ...],
     parameters: Mapping[str, float],
+    patches: Sequence[float],
 ) -> tuple[Expression, tuple[str, ...]]:
+    """The lowered expression with exact edges, and the names of the limits it needs."""
+    lowered = lower(stable(expression))
     if len(inputs) != 1:
         return lowered, ()
     x = input_(inputs[0])
-    guarded = _keep_zero_sign(lowered, original, x, parameters)
-    if _needs_limits(lowered, parameters):
-        low, high = map(parameter, LIMIT_NAMES)
-        limit = apply("where", apply("less", x, ZERO), low, high)
-        is_finite = apply("less_equal", apply("abs", x), _LARGEST)
-        return apply("where", is_finite, guarded, _unless_nan(x, limit)), LIMIT_NAMES
-    return guarded if _passes_nan(lowered) else _unless_nan(x, guarded), ()
+    guarded = apply_patches(lowered, x, patches)
+    guarded = _keep_zero_sign(guarded, expression, x, parameters)
+    if not _needs_limits(lowered, parameters):
+        return guarded if _passes_nan(lowered) else _unless_nan(x, guarded), ()
+    low, high = map(parameter, LIMIT_NAMES)
+    limit = apply("where", apply("less", x, ZERO), low, high)
+    size = apply("abs", x)
+    settled = apply("where", apply("equal", guarded, guarded), guarded, limit)
+    inside = apply("where", apply("less_equal", size, _FAR), guarded, settled)
+    is_finite = apply("less_equal", size, _LARGEST)
+    return apply("where", is_finite, inside, _unless_nan(x, limit)), LIMIT_NAMES
 
 
 def _unless_nan(x: Expression, other: Expression) -> Expression:
@@ -174,6 +187,7 @@ def _keep_zero_sign(
 
 def lower(root: Expression) -> Expression:
     """The expression in operations that kernels have primitives for."""
+    root = _spread_denominators(root)
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
         found = _LOWERINGS.get(node.operation)
@@ -181,6 +195,38 @@ def lower(root: Expression) -> Expression:
 
     result: Expression = evaluate(root, visit)
     return result
+
+
+def _spread_denominators(root: Expression) -> Expression:
+    """a / b**n as a * q**n with q = 1 / b: one division, and b**n need not overflow."""
+
+    def visit(node: Expression, *arguments: Expression) -> Expression:
+        if node.operation != "divide":
+            return rebuild(node, arguments)
+        over, under = arguments
+        factors = _factors(under)
+        powers = [f for f in factors if f.operation == "power" and f.arguments[1].is_constant]
+        rest = reduce(multiply, (f for f in factors if f not in powers), ONE)
+        quotient = divide(over, rest)
+        for factor in powers:
+            quotient = multiply(quotient, _reciprocal_power(*factor.arguments))
+        return quotient
+
+    result: Expression = evaluate(root, visit)
+    return result
+
+
+def _reciprocal_power(base: Expression, exponent: Expression) -> Expression:
+    n: Fraction = exponent.payload
+    if n.denominator == 2:
+        base, n = apply("sqrt", base), 2 * n
+    return power(divide(ONE, base), constant(n))
+
+
+def _factors(product: Expression) -> list[Expression]:
+    if product.operation != "multiply":
+        return [product]
+    return [f for a in product.arguments for f in _factors(a)]
 
 
 def _lower_minimum(a: Expression, b: Expression) -> Expression:

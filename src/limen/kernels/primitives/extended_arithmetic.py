@@ -6,15 +6,10 @@ high is 0 has the sign that float64 arithmetic would give it.
 
 from __future__ import annotations
 
-from math import inf
-
 from limen.kernels.primitives import lanes, pairs
 from limen.kernels.primitives.exact import quick_two_sum, remainder, two_product, two_sum
-from limen.kernels.primitives.lanes import Real, Truth, copysign, fma
+from limen.kernels.primitives.lanes import Real, Truth, fma
 from limen.kernels.primitives.pairs import Pair
-
-#: From here on a saturated value counts as infinite again.
-_INFINITE = 1.797693134862315e308
 
 
 def widen(x: Real) -> Pair:
@@ -23,10 +18,9 @@ def widen(x: Real) -> Pair:
 
 
 def narrow(x: Pair) -> Real:
-    """The float64 nearest to x, infinite from 1.797693134862315e308 on."""
+    """The float64 nearest to x; a saturated x is infinite."""
     high, low = x
-    total = lanes.select(low.differs(0.0), high + low, high)
-    return lanes.select(lanes.absolute(high) >= _INFINITE, copysign(inf, high), total)
+    return lanes.select(low.differs(0.0), high + low, high)
 
 
 def _settle_sum(total: Real, error: Real) -> Pair:

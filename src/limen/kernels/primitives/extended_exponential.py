@@ -8,6 +8,8 @@ The factor 2^(j/64) is tabulated as a pair, and what follows r is so small that 
 
 from __future__ import annotations
 
+import sys
+
 from limen.kernels.primitives import fitted_extended as fitted
 from limen.kernels.primitives import lanes, pairs
 from limen.kernels.primitives.exact import quick_two_sum, two_product, two_sum
@@ -27,7 +29,6 @@ from limen.kernels.primitives.plain_exponential import (
     EXP_LOW,
     EXPM1_HIGH,
     EXPM1_LOW,
-    LARGEST,
     power_of_two,
 )
 from limen.kernels.primitives.plain_exponential import scale as scale_part
@@ -66,7 +67,7 @@ def scaled_exp(x: Pair, exponent: int = 0) -> Pair:
     rest = fma(square, estrin(r, (0.5, *fitted.EXP)), shift)
     product, error = two_product(power, r)
     total, lost = quick_two_sum(power, product)
-    low = (error + fma(power, rest, fma(power_low, r, power_low)))
+    low = lost + (error + fma(power, rest, fma(power_low, r, power_low)))
     high, low = quick_two_sum(total, low)
     e = e + exponent if exponent else e
     return scale_part(high, e), scale_part(low, e)
@@ -88,19 +89,23 @@ def scaled_expm1(x: Pair, exponent: int) -> Pair:
     return quick_two_sum(total, (lost + base_error) + (power[1] + low) * factor)
 
 
+#: The first pair that rounds to infinity: finite, so that its product with a factor of 0 is 0.
+_LARGEST, _HALF_SPACING = sys.float_info.max, 2.0**970
+
+
 def _saturated(x: Pair) -> Pair:
-    """x, or the largest float64 where x is larger."""
-    high = at_most(x[0], LARGEST)
-    return high, lanes.select(x[0] < LARGEST, x[1], 0.0)
+    """x, or the first pair that rounds to infinity where x is larger still."""
+    high = at_most(x[0], _LARGEST)
+    return high, lanes.select(x[0] <= _LARGEST, x[1], _HALF_SPACING)
 
 
 def exp(x: Pair) -> Pair:
-    """e^x; the largest float64 where that is larger still."""
+    """e^x; a finite pair that rounds to infinity where that is larger."""
     return _saturated(scaled_exp(x))
 
 
 def expm1(x: Pair) -> Pair:
-    """e^x - 1; the largest float64 where that is larger still."""
+    """e^x - 1; a finite pair that rounds to infinity where that is larger."""
     value = _saturated(pairs.scale(scaled_expm1(x, -2), 4.0))
     return pairs.select(absolute(x[0]) < _TINY, x, value)
 

@@ -1,13 +1,10 @@
 """Plain primitives built on e^x: relative error below 2^-50, nothing that cancels.
 
 Everything goes through x = k ln 2 + r with |r| <= ln(2)/2, after which e^x = 2^k e^r and
-e^x - 1 = 2^k (e^r - 1) + (2^k - 1). Where an exponential would overflow it saturates at the largest
-float64, so that its product with a vanishing factor is 0 and not NaN.
+e^x - 1 = 2^k (e^r - 1) + (2^k - 1). Where an exponential would pass 2^500 it stays there, so that its product with a vanishing factor is 0 and not NaN.
 """
 
 from __future__ import annotations
-
-import sys
 
 from limen.kernels.primitives import fitted_plain as fitted
 from limen.kernels.primitives.lanes import (
@@ -22,7 +19,9 @@ from limen.kernels.primitives.lanes import (
     select,
 )
 
-LARGEST = sys.float_info.max
+#: What would be larger is this: beyond every format that plain kernels store, and small enough that
+#: the square of it, or its product with an input, does not overflow before a factor of 0 meets it.
+SATURATED = 2.0**500
 
 #: With the bias of float64 exponents added: shifted by 52, the low bits of the sum are 2^k.
 _EXPONENT_ROUNDER = ROUNDER + 1023.0
@@ -74,26 +73,26 @@ def scaled_expm1(x: Real, exponent: int) -> Real:
 
 def exp(x: Real) -> Real:
     """e^x; the largest float64 where that is larger still."""
-    return at_most(scaled_exp(x), LARGEST)
+    return at_most(scaled_exp(x), SATURATED)
 
 
 def expm1(x: Real) -> Real:
     """e^x - 1; the largest float64 where that is larger still."""
-    value = at_most(scaled_expm1(x, -2) * 4.0, LARGEST)
+    value = at_most(scaled_expm1(x, -2) * 4.0, SATURATED)
     return select(absolute(x) < _TINY, x, value)
 
 
 def sinh(x: Real) -> Real:
     """The hyperbolic sine: with h = (e^|x| - 1)/2, |sinh x| = h + h/(2h + 1). Saturates."""
     quarter = scaled_expm1(absolute(x), -2)
-    magnitude = at_most(2.0 * quarter + quarter / fma(2.0, quarter, 0.5), LARGEST)
+    magnitude = at_most(2.0 * quarter + quarter / fma(2.0, quarter, 0.5), SATURATED)
     return select(absolute(x) < _TINY_ODD, x, copysign(magnitude, x))
 
 
 def cosh(x: Real) -> Real:
     """The hyperbolic cosine: with h = e^|x|/2, cosh x = h + 1/(4h). Saturates."""
     half = scaled_exp(absolute(x), -1)
-    return at_most(half + 0.25 / half, LARGEST)
+    return at_most(half + 0.25 / half, SATURATED)
 
 
 def tanh(x: Real) -> Real:
