@@ -434,6 +434,9 @@ def _limit(function: ActivationFunction, limit: object, at: float) -> float:
         return math.nan
     if isinstance(limit, float):
         return limit
+    far = _far_value(function, math.copysign(1.0, at))
+    if far is not None:
+        return far
     environment = {**function.parameters, function.inputs[0]: at}
     return float(real.value(canonical(function.expression), environment))
 
@@ -445,16 +448,17 @@ def _far_value(function: ActivationFunction, sign: float) -> float | None:
     stands in for the analysis, which takes longer than the step.
     """
     expression = canonical(function.expression)
-    values = [
-        real.value(expression, {**function.parameters, function.inputs[0]: sign * x})
-        for x in (1e30, 1e60, 1e120)
-    ]
-    a, b, c = map(abs, values)
-    if b > 1e9 * a and c > 1e9 * b:
-        return math.copysign(math.inf, values[-1])
-    if c == 0 or (a > 1e9 * b and b > 1e9 * c):
-        return math.copysign(0.0, values[-1])
-    return values[-1] if values[0] == values[1] == values[2] else None
+    for points in ((1e30, 1e60, 1e120), (2e1, 4e1, 8e1)):
+        environments = [{**function.parameters, function.inputs[0]: sign * x} for x in points]
+        values = [real.value(expression, environment) for environment in environments]
+        a, b, c = map(abs, values)
+        if c == 0 or (a > 1e9 * b and b > 1e9 * c):
+            return math.copysign(0.0, values[-1])
+        if b > 1e9 * a and c > 1e9 * b:
+            return math.copysign(math.inf, values[-1])
+        if values[0] == values[1] == values[2]:
+            return values[-1]
+    return None
 
 
 def _checked_kinks(at_kinks: AtKinks) -> float | dict[float, float] | None:

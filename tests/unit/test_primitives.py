@@ -178,7 +178,7 @@ def test_accuracy(module: ModuleType, name: str) -> None:
         exact = reference(name, *argument)
         size = abs(float(exact))
         if size >= (ceiling := min(SATURATED[kind] if name in SATURATING else INF, LARGEST)):
-            assert abs(sum(computed)) >= ceiling, argument
+            assert abs(computed[0]) >= ceiling, argument
             continue
         error = abs(arb(computed[0]) + arb(computed[1]) - exact)
         if size >= smallest:
@@ -214,7 +214,7 @@ SPECIAL_VALUES = {
     "cos": [(INF, NAN), (-INF, NAN), (0.0, 1.0), (SPACING, 1.0)],
     "sin_plus_cos": [(INF, NAN), (-INF, NAN), (0.0, 1.0)],
     "sinh": [(INF, OVERFLOW), (800.0, OVERFLOW)],
-    "cosh": [(INF, OVERFLOW), (-INF, LARGEST), (0.0, 1.0), (-800.0, OVERFLOW)],
+    "cosh": [(INF, OVERFLOW), (-INF, OVERFLOW), (0.0, 1.0), (-800.0, OVERFLOW)],
     "tanh": [(INF, 1.0), (-INF, -1.0), (1e300, 1.0)],
     "sech": [(INF, 0.0), (-INF, 0.0), (0.0, 1.0)],
     "sigmoid": [(INF, 1.0), (-INF, 0.0), (0.0, 0.5)],
@@ -270,7 +270,7 @@ def test_special_values(module: ModuleType, name: str, meaningless: float) -> No
         ("m.div(a, b)", (1.0, 0.0), INF),
         ("m.div(a, b)", (0.0, 0.0), NAN),
         ("m.mul(a, m.sigmoid(a))", (-INF,), NAN),
-        ("m.mul(m.exp(a), m.sigmoid(m.neg(a)))", (INF,), 0.0),
+        ("m.mul(m.exp(a), m.sigmoid(m.neg(a)))", (INF,), NAN),
         ("m.mul(a, b)", (-0.0, 5.0), -0.0),
         ("m.add(a, b)", (-0.0, -0.0), -0.0),
         ("m.sub(a, a)", (1.5,), 0.0),
@@ -283,7 +283,7 @@ def test_special_values(module: ModuleType, name: str, meaningless: float) -> No
         ("m.erfc(m.neg(m.mul(a, a)))", (1e300,), 2.0),
         ("m.square(m.reciprocal(a))", (-0.0,), INF),
         ("m.exp(a)", (800.0,), INF),
-        ("m.mul(m.exp(a), b)", (800.0, 0.0), 0.0),
+        ("m.mul(m.exp(a), b)", (800.0, 0.0), NAN),
         ("m.select(m.less(a, b), a, m.div(b, a))", (-0.0, 1.0), -0.0),
         ("m.power(a, b)", (0.0, 1.5), 0.0),
         ("m.power(a, b)", (0.0, -1.5), INF),

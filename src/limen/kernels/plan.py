@@ -33,6 +33,7 @@ from limen.formula.expression import (
     substitute,
     walk,
 )
+from limen.formula.normal import as_sum
 from limen.formula.stabilize import canonical, stable
 from limen.kernels.patches import apply_patches
 
@@ -46,8 +47,11 @@ _LARGEST = constant(sys.float_info.max)
 # Beyond this, NaN can only come of an overflow on the way (infinity minus infinity, or times 0),
 # and the limit is the value: a pole or a bound of the domain that far out has no use.
 _FAR = constant(1 << 8)
-# exp and its kin stop at a large finite number (so that a product with a vanishing factor is 0,
-# not NaN): what a formula makes of that at infinity is not its limit.
+_FEW = 8  # so many factors are multiplied one by one
+# A square below this is finite; the root of one above is the number itself, to every digit.
+_LARGE = constant(1 << 500)
+# In float64 arithmetic exp and its kin stop at a large finite number (so that a product with a vanishing
+# factor is 0, not NaN): what a formula makes of that at infinity is not its limit.
 _SATURATING = {"exp", "expm1", "sinh", "cosh"}
 
 
@@ -198,7 +202,7 @@ def lower(root: Expression) -> Expression:
 
 
 def _spread_denominators(root: Expression) -> Expression:
-    """a / b**n as a * q**n with q = 1 / b: one division, and b**n need not overflow."""
+    """a / b**n as a * q * q * ... with q = 1 / b: one division, and b**n need not overflow."""
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
         if node.operation != "divide":
@@ -209,18 +213,21 @@ def _spread_denominators(root: Expression) -> Expression:
         rest = reduce(multiply, (f for f in factors if f not in powers), ONE)
         quotient = divide(over, rest)
         for factor in powers:
-            quotient = multiply(quotient, _reciprocal_power(*factor.arguments))
+            quotient = _divided_often(quotient, *factor.arguments)
         return quotient
 
     result: Expression = evaluate(root, visit)
     return result
 
 
-def _reciprocal_power(base: Expression, exponent: Expression) -> Expression:
+def _divided_often(over: Expression, base: Expression, exponent: Expression) -> Expression:
     n: Fraction = exponent.payload
     if n.denominator == 2:
         base, n = apply("sqrt", base), 2 * n
-    return power(divide(ONE, base), constant(n))
+    if n.denominator != 1 or n > _FEW:
+        return divide(over, power(base, exponent))
+    reciprocal = divide(ONE, base)
+    return reduce(multiply, [reciprocal] * int(n), over)
 
 
 def _factors(product: Expression) -> list[Expression]:
@@ -248,6 +255,20 @@ def _lower_sign(a: Expression) -> Expression:
     return apply("where", apply("less", a, ZERO), constant(-1), positive)
 
 
+def _lower_sqrt(square: Expression) -> Expression:
+    """sqrt(c + k x**2) is sqrt(k) |x| where x is so large that its square would overflow."""
+    root = apply("sqrt", square)
+    moving = [p for p in as_sum(square).products() if any(b.varies for b in p.powers)]
+    if square.operation != "add" or len(moving) != 1:
+        return root
+    (x, *more) = [b for b in moving[0].powers if b.varies]
+    if more or x.operation != "input" or moving[0].powers[x] != 2:
+        return root
+    factor = apply("sqrt", moving[0].times(x, -2).build())
+    is_moderate = apply("less", apply("abs", x), _LARGE)
+    return apply("where", is_moderate, root, multiply(factor, apply("abs", x)))
+
+
 def _lower_power(base: Expression, exponent: Expression) -> Expression:
     """Whole and half powers by repeated squaring and a root, which also serve negative bases."""
     if not exponent.is_constant or exponent.payload.denominator > 2:
@@ -256,7 +277,7 @@ def _lower_power(base: Expression, exponent: Expression) -> Expression:
     whole, half = divmod(n, 1)
     result = _whole_power(base, int(whole))
     if half:
-        result = multiply(result, apply("sqrt", base))
+        result = multiply(result, _lower_sqrt(base))
     return result if exponent.payload > 0 else divide(ONE, result)
 
 
@@ -277,4 +298,5 @@ _LOWERINGS = {
     "clip": _lower_clip,
     "sign": _lower_sign,
     "power": _lower_power,
+    "sqrt": _lower_sqrt,
 }

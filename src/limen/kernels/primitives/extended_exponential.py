@@ -3,7 +3,7 @@
 x = (64 e + j) ln(2)/64 + r with |r| <= 0.0055, so that e^x = 2^e 2^(j/64) (1 + r + r^2/2 + ...).
 The factor 2^(j/64) is tabulated as a pair, and what follows r is so small that float64 carries it.
 (Tang, "Table-driven implementation of the exponential function in IEEE floating-point arithmetic",
-1989.) Saturation is as in the plain primitives.
+1989.)
 """
 
 from __future__ import annotations
@@ -89,29 +89,25 @@ def scaled_expm1(x: Pair, exponent: int) -> Pair:
     return quick_two_sum(total, (lost + base_error) + (power[1] + low) * factor)
 
 
-#: The first pair that rounds to infinity: finite, so that its product with a factor of 0 is 0.
-_LARGEST, _HALF_SPACING = sys.float_info.max, 2.0**970
-
-
-def _saturated(x: Pair) -> Pair:
-    """x, or the first pair that rounds to infinity where x is larger still."""
-    high = at_most(x[0], _LARGEST)
-    return high, lanes.select(x[0] <= _LARGEST, x[1], _HALF_SPACING)
+def _overflowed(x: Pair) -> Pair:
+    """x, or infinity alone where it is infinite: what an overflow leaves in its low part is noise."""
+    high, low = x
+    return high, lanes.select(absolute(high) <= sys.float_info.max, low, 0.0)
 
 
 def exp(x: Pair) -> Pair:
-    """e^x; a finite pair that rounds to infinity where that is larger."""
-    return _saturated(scaled_exp(x))
+    """e^x."""
+    return _overflowed(scaled_exp(x))
 
 
 def expm1(x: Pair) -> Pair:
-    """e^x - 1; a finite pair that rounds to infinity where that is larger."""
-    value = _saturated(pairs.scale(scaled_expm1(x, -2), 4.0))
+    """e^x - 1."""
+    value = _overflowed(pairs.scale(scaled_expm1(x, -2), 4.0))
     return pairs.select(absolute(x[0]) < _TINY, x, value)
 
 
 def sinh(x: Pair) -> Pair:
-    """The hyperbolic sine: with q = (e^|x| - 1)/4, |sinh x| = 2q + q/(2q + 1/2). Saturates."""
+    """The hyperbolic sine: with q = (e^|x| - 1)/4, |sinh x| = 2q + q/(2q + 1/2)."""
     size = pairs.magnitude(x)
     quarter = scaled_expm1(size, -2)
     half = pairs.scale(quarter, 2.0)
@@ -119,17 +115,17 @@ def sinh(x: Pair) -> Pair:
     denominator = pairs.add_constant(0.5, half)
     other = pairs.divide(quarter, pairs.select(within, denominator, (1.0, 0.0)))
     both = pairs.add_smaller(half, other)
-    value = pairs.with_sign(_saturated(pairs.select(within, both, half)), x[0])
+    value = pairs.with_sign(_overflowed(pairs.select(within, both, half)), x[0])
     return pairs.select(size[0] < _TINY_ODD, x, value)
 
 
 def cosh(x: Pair) -> Pair:
-    """The hyperbolic cosine: with h = e^|x|/2, cosh x = h + 1/(4h). Saturates."""
+    """The hyperbolic cosine: with h = e^|x|/2, cosh x = h + 1/(4h)."""
     size = pairs.magnitude(x)
     half = scaled_exp(size, -1)
     within = size[0] < _ONE_SIDED
     other = pairs.scale(pairs.reciprocal(pairs.select(within, half, (1.0, 0.0))), 0.25)
-    return _saturated(pairs.select(size[0] >= _ONE_SIDED, half, pairs.add_smaller(half, other)))
+    return _overflowed(pairs.select(size[0] >= _ONE_SIDED, half, pairs.add_smaller(half, other)))
 
 
 def tanh(x: Pair) -> Pair:

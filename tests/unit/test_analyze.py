@@ -1,0 +1,415 @@
+"""The properties of functions: closed forms, brute force, and honest refusals."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import mpmath
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from limen import catalog
+from limen.formula import analyze, digits, real
+from limen.formula.answers import ENDLESS, UNKNOWN, Extremum, Range, Stretch
+from limen.formula.expression import Expression, apply, constant, input_, parameter, substitute
+from limen.formula.parse import parse
+from limen.formula.stabilize import stable
+
+INF = math.inf
+X = input_("x")
+QUESTIONS: tuple[Callable[[Expression], Any], ...] = (
+    analyze.kinks,
+    analyze.limits,
+    analyze.range,
+    analyze.roots,
+    analyze.extrema,
+    analyze.is_monotonic,
+    analyze.lipschitz,
+    analyze.is_bounded,
+)
+
+
+def catalogue() -> dict[str, Expression]:
+    """Every function of one input with its default parameters."""
+    import limen
+
+    found = {}
+    for name in catalog.RECORDS:
+        function = limen.get(name)
+        if not function.is_gated:
+            values = {parameter(n): constant(v) for n, v in function.parameters.items()}
+            found[name] = substitute(function.expression, values)
+    return found
+
+
+CATALOGUE = catalogue()
+# A dense middle, and tails on a logarithmic scale; no kink or root lies on it by accident.
+GRID = sorted(
+    [i / 64 + 0.0003 for i in range(-16 * 64, 16 * 64)]
+    + [side * 10 ** (k / 8) for side in (-1, 1) for k in range(10, 40)]
+)
+
+
+def samples(e: Expression) -> list[tuple[float, float]]:
+    """The function on the grid, where it is finite in doubles."""
+    form = stable(e)
+    values = ((x, real.value(form, {"x": x})) for x in GRID)
+    return [(x, y) for x, y in values if math.isfinite(y)]
+
+
+def steepest(points: list[tuple[float, float]]) -> float:
+    """The largest slope between neighbours whose difference has enough digits."""
+    slopes = [0.0]
+    for (x, a), (y, b) in pairwise(points):
+        if y - x < 0.1 and abs(b - a) > 1e-7 * max(abs(a), abs(b)):
+            slopes.append(abs(b - a) / (y - x))
+    return max(slopes)
+
+
+# --- The whole catalogue ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_property_of_the_catalogue_is_decided(name: str) -> None:
+    for question in QUESTIONS:
+        answer = question(CATALOGUE[name])
+        assert answer is not UNKNOWN, question.__name__
+    assert UNKNOWN not in analyze.limits(CATALOGUE[name])
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_range_and_lipschitz_constant_agree_with_brute_force(name: str) -> None:
+    e = CATALOGUE[name]
+    points = samples(e)
+    values = [y for _, y in points]
+    found = analyze.range(e)
+    low, high = min(values), max(values)
+    assert found.low - 1e-12 <= low
+    assert high <= found.high + 1e-12
+    assert low <= found.low + 1e-3 if math.isfinite(found.low) else low < -4
+    assert high >= found.high - 1e-3 if math.isfinite(found.high) else high > 4
+    most = analyze.lipschitz(e)
+    slope = steepest(points)
+    assert slope <= most * (1 + 1e-6)
+    if math.isfinite(most):
+        # Beside a kink the grid, 1/64 apart, sees the slope to 2%; closed forms are tested below.
+        assert slope >= most * (1 - 2e-2)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_roots_extrema_and_direction_agree_with_brute_force(name: str) -> None:
+    e = CATALOGUE[name]
+    roots, extrema = analyze.roots(e), analyze.extrema(e)
+    if roots is ENDLESS or extrema is ENDLESS:
+        assert name == "sine"
+        return
+    points = samples(e)
+    singles = [root for root in roots if not isinstance(root, Stretch)]
+    assert all(
+        real.value(stable(e), {"x": root}) == pytest.approx(0, abs=1e-15) for root in singles
+    )
+    kinks = analyze.kinks(e)
+    for (x, a), (y, b) in pairwise(points):
+        if a * b < 0:
+            assert any(x <= p <= y for p in (*singles, *kinks))
+    turns = [x for x in (t.x for t in extrema) if not isinstance(x, Stretch)]
+    for (x, a), (_, b), (z, c) in zip(points, points[1:], points[2:], strict=False):
+        if (b - a) * (c - b) < 0 and min(abs(b - a), abs(c - b)) > 1e-12 * abs(b):
+            assert any(x <= t <= z for t in (*turns, *kinks))
+    rises = any(b > a + 1e-12 * abs(a) for (_, a), (_, b) in pairwise(points))
+    falls = any(b < a - 1e-12 * abs(a) for (_, a), (_, b) in pairwise(points))
+    assert analyze.is_monotonic(e) is not (rises and falls)
+
+
+# --- Closed forms -----------------------------------------------------------------------------
+
+
+def test_silu_by_lamberts_function() -> None:
+    e = CATALOGUE["silu"]
+    with mpmath.workdps(40):
+        w = mpmath.lambertw(mpmath.exp(-1)).real
+        place, value = float(-1 - w), float(-w)
+    assert analyze.extrema(e) == (Extremum("minimum", place, value),)
+    assert analyze.range(e) == Range(value, INF, True, False)
+    assert repr(analyze.range(e)) == "[-0.2784645427610738, inf)"
+    assert repr(analyze.limits(e)) == "(-0.0, inf)"
+    assert analyze.roots(e) == (0.0,)
+    assert analyze.kinks(e) == ()
+    assert analyze.is_monotonic(e) is False
+    assert analyze.direction(e) is None
+    assert analyze.is_bounded(e) is False
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "near"),
+    [
+        ("mish", lambda x: x * mpmath.tanh(mpmath.log(1 + mpmath.exp(x))), -1.2),
+        ("gelu", lambda x: x / 2 * (1 + mpmath.erf(x / mpmath.sqrt(2))), -0.75),
+        ("tanhexp", lambda x: x * mpmath.tanh(mpmath.exp(x)), -1.1),
+        ("serf", lambda x: x * mpmath.erf(mpmath.log(1 + mpmath.exp(x))), -1.2),
+        ("logish", lambda x: x * mpmath.log(1 + 1 / (1 + mpmath.exp(-x))), -1.4),
+    ],
+)
+def test_minima_against_mpmath(name: str, function: Callable[[Any], Any], near: float) -> None:
+    with mpmath.workdps(50):
+        place = mpmath.findroot(lambda x: mpmath.diff(function, x), near)
+        expected = Extremum("minimum", float(place), float(function(place)))
+    assert analyze.extrema(CATALOGUE[name]) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("text", "second", "near"),
+    [
+        ("x / (1 + exp(-x))", lambda x: x / (1 + mpmath.exp(-x)), 2.4),
+        ("x / 2 * (1 + erf(x / sqrt(2)))", lambda x: x * mpmath.ncdf(x), 1.4),
+        ("exp(-x**2)", lambda x: mpmath.exp(-(x**2)), 0.7),
+    ],
+)
+def test_lipschitz_constants_against_mpmath(
+    text: str, second: Callable[[Any], Any], near: float
+) -> None:
+    with mpmath.workdps(50):
+        place = mpmath.findroot(lambda x: mpmath.diff(second, x, 2), near)
+        expected = abs(float(mpmath.diff(second, place)))
+    assert analyze.lipschitz(parse(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "kinks"),
+    [
+        ("where(x < 0, 0, x)", (0.0,)),
+        ("abs(x)", (0.0,)),
+        ("x * abs(x)", ()),
+        ("x / (1 + abs(x))", ()),
+        ("x * clip(x + 3, 0, 6) / 6", (-3.0, 3.0)),
+        ("where(x > 0, x, expm1(x))", ()),
+        ("where(x > 0, x, 2 * expm1(x))", (0.0,)),
+        ("maximum(x, 0) + minimum(0, 2 * expm1(x / 2))", ()),
+        ("where(abs(x) <= 0.5, 0, x)", (-0.5, 0.5)),
+        ("where(x == 0, 1, sin(x) / x)", ()),
+        ("where(x == 0, 2, sin(x) / x)", (0.0,)),
+        ("sin(x) / x", (0.0,)),
+        ("1 / x", (0.0,)),
+        ("sqrt(x)", (0.0,)),
+        ("log(x**2 - 2)", (-math.sqrt(2), math.sqrt(2))),
+        ("maximum(x, x**3)", (-1.0, 0.0, 1.0)),
+        ("clip(exp(x) - 2, -1, 1)", (0.0, math.log(3))),
+        ("abs(sin(x))", ENDLESS),
+        ("sin(abs(x))", (0.0,)),
+        ("cos(abs(x))", ()),
+        ("where(x > 0, exp(-1 / x), 0)", ()),
+    ],
+)
+def test_kinks(text: str, kinks: object) -> None:
+    assert analyze.kinks(parse(text)) == kinks
+
+
+@pytest.mark.parametrize(
+    ("text", "roots"),
+    [
+        ("where(x < 0, 0, x)", "((-inf, 0.0],)"),
+        ("where(x < 0, 0, 1)", "((-inf, 0.0),)"),
+        ("where(x <= 0, 0, 1)", "((-inf, 0.0],)"),
+        ("x * clip(x + 3, 0, 6) / 6", "((-inf, -3.0], 0.0)"),
+        ("where(abs(x) < 1, 0, x)", "((-1.0, 1.0),)"),
+        ("maximum(0, 1 - abs(x))", "((-inf, -1.0], [1.0, inf))"),
+        ("sin(x)", "infinitely many"),
+        ("2 + sin(x)", "()"),
+        ("exp(x) - x - 1", "(0.0,)"),
+        ("x - sin(x)", "(0.0,)"),
+        ("x**3 - 3 * x + 2", "(-2.0, 1.0)"),
+        ("x**2 - 2", "(-1.4142135623730951, 1.4142135623730951)"),
+        ("3 * x - 1", "(0.3333333333333333,)"),
+        ("cos(x) - x", "(0.7390851332151607,)"),
+        ("exp(x)", "()"),
+        ("x - x", "((-inf, inf),)"),
+        ("where(x < -5, sin(x), 1)", "infinitely many"),
+    ],
+)
+def test_roots(text: str, roots: str) -> None:
+    assert repr(analyze.roots(parse(text))) == roots
+
+
+@pytest.mark.parametrize(
+    ("text", "extrema"),
+    [
+        ("where(x < 0, 0, x)", "(minimum 0.0 on (-inf, 0.0],)"),
+        ("where(x < 0, 0, 1)", "(minimum 0.0 on (-inf, 0.0), maximum 1.0 on [0.0, inf))"),
+        ("clip(x, -1, 1)", "(minimum -1.0 on (-inf, -1.0], maximum 1.0 on [1.0, inf))"),
+        ("x * clip(x + 3, 0, 6) / 6", "(maximum 0.0 on (-inf, -3.0], minimum -0.375 at -1.5)"),
+        ("where(abs(x) <= 0.5, 0, x)", "()"),
+        ("x**3", "()"),
+        ("abs(x)", "(minimum 0.0 at 0.0,)"),
+        ("where(x == 0, 5, x)", "(maximum 5.0 at 0.0,)"),
+        ("where(x < 1, x, 3 - x)", "(maximum 2.0 at 1.0,)"),
+        ("sqrt(1 - x**2)", "(minimum 0.0 at -1.0, maximum 1.0 at 0.0, minimum 0.0 at 1.0)"),
+        ("sin(x)", "infinitely many"),
+        ("x + sin(x)**2", "()"),
+        ("x / 2 + sin(x)", "infinitely many"),
+        ("7 + 0 * x", "()"),
+    ],
+)
+def test_extrema(text: str, extrema: str) -> None:
+    assert repr(analyze.extrema(parse(text))) == extrema
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("where(x < 0, 0, 1)", "[0.0, 1.0]"),
+        ("1 / (1 + exp(-x))", "(0.0, 1.0)"),
+        ("sin(x)", "[-1.0, 1.0]"),
+        ("exp(sin(x))", f"[{math.exp(-1)}, {math.e}]"),
+        ("x + sin(x)**2", "(-inf, inf)"),
+        ("x**2 / (1 + x**2)", "[0.0, 1.0)"),
+        ("where(x > 0, exp(-1 / x), 0)", "[0.0, 1.0)"),
+        ("atan(1 / x)", f"({-math.pi / 2}, {math.pi / 2})"),
+        ("minimum(x, 3)", "(-inf, 3.0]"),
+        ("where(x == 0, 5, tanh(x))", "(-1.0, 5.0]"),
+        ("log(x)", "(-inf, inf)"),
+        ("abs(sin(x))", "[0.0, 1.0]"),
+    ],
+)
+def test_range(text: str, expected: str) -> None:
+    assert repr(analyze.range(parse(text))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sin(3 * x)", 3.0),
+        ("x + sin(x)**2", 2.0),
+        ("where(x < 0, 0, 1)", INF),
+        ("where(x == 0, 1, x)", INF),
+        ("x**2", INF),
+        ("minimum(x**2, 1)", 2.0),
+        ("tanh(1000 * x)", 1000.0),
+        ("x * 1e-300", 1e-300),
+        ("log(1 + exp(x) + exp(-x))", 1.0),
+        ("7 + 0 * x", 0.0),
+        ("sqrt(abs(x))", INF),
+    ],
+)
+def test_lipschitz(text: str, expected: float) -> None:
+    assert analyze.lipschitz(parse(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("where(x < 0, 0, x)", "increasing"),
+        ("where(x < 0, 0, 1)", "increasing"),
+        ("where(x < 0, 1, 0)", "decreasing"),
+        ("where(x < 0, x, x - 1)", None),
+        ("-tanh(x)", "decreasing"),
+        ("x + sin(x)", "increasing"),
+        ("x + 1.01 * sin(x)", None),
+        ("1 / x", None),
+        ("3 + 0 * x", "constant"),
+        ("x * 1e-300", "increasing"),
+    ],
+)
+def test_direction(text: str, expected: str | None) -> None:
+    assert analyze.direction(parse(text)) == expected
+    assert analyze.is_monotonic(parse(text)) is (expected is not None)
+
+
+# --- Honesty ----------------------------------------------------------------------------------
+
+
+def test_what_is_not_decided_is_unknown_and_soon() -> None:
+    hard = (
+        "sin(x**2)",
+        "sin(x) + sin(sqrt(2) * x)",
+        "where(sin(x) < 0, 0, x)",
+        "minimum(expm1(x) / (1 + x**4), cos(expm1(x)))",
+        "sin(exp(x)) * x",
+    )
+    start = time.process_time()
+    for text in hard:
+        assert analyze.extrema(parse(text)) is UNKNOWN
+        assert analyze.lipschitz(parse(text)) is UNKNOWN
+    assert time.process_time() - start < 20  # at most about a second each
+
+
+def test_unknown_and_endless_are_single_objects() -> None:
+    assert repr(UNKNOWN) == "unknown"
+    assert repr(ENDLESS) == "infinitely many"
+    assert not UNKNOWN
+    assert ENDLESS
+    for answer in (UNKNOWN, ENDLESS):
+        assert copy.deepcopy(answer) is answer
+        assert pickle.loads(pickle.dumps(answer)) is answer
+
+
+def test_stretches_and_ranges_know_what_they_hold() -> None:
+    assert -1e308 in Stretch(-INF, 0.0)
+    assert 0.0 not in Stretch(-INF, 0.0, high_included=False)
+    assert 0.0 in Range(0.0, INF, True, False)
+    assert 1.0 not in Range(0.0, 1.0, True, False)
+
+
+def test_analysis_leaves_mpmath_as_it_was_and_works_in_threads() -> None:
+    before = mpmath.mp.prec
+    answers: list[object] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(analyze.extrema(CATALOGUE["mish"])))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(answers)) == 1
+    assert len(answers) == 3
+    assert mpmath.mp.prec == before
+    assert digits.context() is digits.context()
+
+
+# --- Random formulas --------------------------------------------------------------------------
+
+_FUNCTIONS = ("tanh", "sigmoid", "softplus", "erf", "atan", "expm1", "abs", "sech", "exp")
+
+
+@st.composite
+def formulas(draw: st.DrawFn, depth: int = 3) -> Expression:
+    """Formulas such as people write for activation functions."""
+    if depth == 0:
+        return draw(st.sampled_from((X, X, X, constant(1), constant(-0.5), constant(2))))
+    a = draw(formulas(depth - 1))
+    kind = draw(st.integers(0, 5))
+    if kind == 0:
+        return apply(draw(st.sampled_from(_FUNCTIONS)), a)
+    b = draw(formulas(depth - 1))
+    if kind == 1:
+        return apply(draw(st.sampled_from(("minimum", "maximum"))), a, b)
+    if kind == 2:
+        return apply("where", apply("less", a, constant(0.25)), b, a)
+    return (a + b, a * b, a / (constant(1) + b * b))[kind - 3]
+
+
+@settings(max_examples=60, deadline=None)
+@given(formulas())
+def test_answers_for_random_formulas_agree_with_brute_force(e: Expression) -> None:
+    assume(e.varies)
+    points = samples(e)
+    assume(points)
+    bounds, most, way = analyze.range(e), analyze.lipschitz(e), analyze.direction(e)
+    for x, y in points:
+        slack = 1e-9 * (1 + abs(y))
+        if bounds is not UNKNOWN:
+            assert bounds.low - slack <= y <= bounds.high + slack, x
+    if most is not UNKNOWN:
+        assert steepest(points) <= most * (1 + 1e-6) + 1e-9
+    sign = {"increasing": 1, "decreasing": -1}.get(way)
+    if sign:
+        for (x, a), (_, b) in pairwise(points):
+            assert sign * (b - a) >= -1e-12 * max(abs(a), abs(b)), x
