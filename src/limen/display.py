@@ -21,7 +21,7 @@ _SHOWN = 2_000  # characters of LaTeX; a longer derivative is no help to a reade
 def as_text(f: ActivationFunction) -> str:
     """One line: name, inputs with parameters, formula, and whatever is unusual."""
     parts = [*f.inputs, *(f"{name}={value:g}" for name, value in f.parameters.items())]
-    name = f.name if f.name != f.formula else "f"
+    name = f.name if f.name.isidentifier() else "f"
     return f"<{name}({', '.join(parts)}) = {f.formula}{_remarks(f)}>"
 
 

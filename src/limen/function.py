@@ -11,18 +11,17 @@ import numpy as np
 
 from limen import display
 from limen.errors import FormulaError, LimenError, ShapeError, UnknownNameError
-from limen.formula import real
 from limen.formula.definition import Definition, check_default
 from limen.formula.derive import derivative
 from limen.formula.expression import Expression, apply, constant, input_, parameter
 from limen.formula.show import to_latex, to_text
-from limen.formula.stabilize import canonical, stable
+from limen.formula.stabilize import canonical
 from limen.formula.trace import Traced, compose
 from limen.kernels import cpu
 from limen.kernels.arrays import Array, as_input, bits, kernel_dtype, output, together
-from limen.kernels.cache import recall
-from limen.kernels.patches import find_patches
+from limen.kernels.edges import far_limits, known_limits, known_patches
 from limen.kernels.plan import Plan, backward_plan, forward_plan
+from limen.kernels.sums import summed
 from limen.properties import Properties
 
 __all__ = ["ActivationFunction", "AtKinks"]
@@ -31,8 +30,6 @@ AtKinks = float | Mapping[float, float] | None
 """The derivative at kinks: None for the formula's own, one number for all, or one for each."""
 
 _Bound = tuple[Callable[..., None], tuple[float, ...]]
-_SUM_BLOCK = 1 << 12  # a parameter's gradient is summed in blocks of this, whatever the threads
-_PASS = 1 << 16
 
 
 class ActivationFunction(Properties):
@@ -63,10 +60,13 @@ class ActivationFunction(Properties):
         *,
         at_kinks: AtKinks = None,
         surrogate: ActivationFunction | None = None,
-        is_variant: bool = False,
+        relatives: dict[Any, Any] | None = None,
     ) -> None:
         self._definition = definition
-        self._is_variant = is_variant  # one of many: what is worked out for it is not kept
+        # One of many with other parameters (a learnable one has a new value each step): they
+        # share what does not depend on the values, and nothing is worked out for one alone.
+        self._is_variant = relatives is not None
+        self._relatives: dict[Any, Any] = {} if relatives is None else relatives
         self._surrogate = surrogate
         self._bound: dict[tuple[str, str], _Bound] = {}
         self.at_kinks = _checked_kinks(at_kinks)
@@ -168,7 +168,7 @@ class ActivationFunction(Properties):
             DtypeError: for complex, object and text data, or an `out` of another dtype.
             ShapeError: for an `out` of another shape.
         """
-        if any(isinstance(a, Traced) for a in (*inputs, *parameters.values())):
+        if Traced in map(type, (*inputs, *parameters.values())):
             return compose(self._definition, inputs, parameters)
         if parameters:
             return self.with_parameters(**parameters)(*inputs, out=out)
@@ -247,7 +247,10 @@ class ActivationFunction(Properties):
         values = {n: check_default(n, v) for n, v in parameters.items()}
         definition = Definition(self.name, self.inputs, self.parameters | values, self.expression)
         return ActivationFunction(
-            definition, at_kinks=self.at_kinks, surrogate=self._surrogate, is_variant=True
+            definition,
+            at_kinks=self.at_kinks,
+            surrogate=self._surrogate,
+            relatives=self._relatives,
         )
 
     def with_kinks(self, at_kinks: AtKinks) -> ActivationFunction:
@@ -276,7 +279,8 @@ class ActivationFunction(Properties):
     def _derived(self, slope: Expression, name: str) -> ActivationFunction:
         source = self._surrogate or self
         definition = Definition(name, self.inputs, source.parameters, slope)
-        return ActivationFunction(definition, is_variant=source._is_variant)
+        shared = source._relatives.setdefault(name, {}) if source._is_variant else None
+        return ActivationFunction(definition, relatives=shared)
 
     def _slope(self, name: str) -> Expression:
         """The derivative by an input or parameter, with the choices at kinks in it."""
@@ -327,56 +331,66 @@ class ActivationFunction(Properties):
     def _kernel(self, direction: str, dtype: str) -> _Bound:
         found = self._bound.get((direction, dtype))
         if found is None:
+            kernel, is_guarded = self._compiled(direction, dtype)
+            passes_on = self._surrogate or self if direction == "backward" else self
+            limits = self._limits(direction) if is_guarded else ()
+            numbers = (*passes_on.parameters.values(), *limits)
+            found = self._bound[direction, dtype] = (kernel, numbers)
+        return found
+
+    def _compiled(self, direction: str, dtype: str) -> tuple[Callable[..., None], bool]:
+        key = (direction, dtype, self._surrogate)
+        found = self._relatives.get(key) if self._is_variant else None
+        if found is None:
             plan = self._plan(direction)
-            numbers = [*self._numbers(), *(self._limits(direction) if plan.is_guarded else ())]
-            kernel = _compiled(plan, dtype, self._title(direction, dtype))
-            found = self._bound[direction, dtype] = (kernel, tuple(numbers))
+            found = _compiled(plan, dtype, self._title(direction, dtype)), plan.is_guarded
+            if self._is_variant:
+                self._relatives[key] = found
         return found
 
     def _plan(self, direction: str) -> Plan:
-        source = self._surrogate or self
         if direction == "forward":
-            patches = self._patches()
-            return forward_plan(self.expression, self.inputs, self.parameters, patches)
+            return forward_plan(self.expression, self.inputs, self.parameters, self._patches())
         if direction == "parameters":
             slopes = [self._slope(name) for name in self.parameters]
             return backward_plan(slopes, self.inputs, self.parameters, wide=True)
         if self.is_gated:
             slopes = [self._slope(name) for name in self.inputs]
-            return backward_plan(slopes, self.inputs, source.parameters)
+            return backward_plan(slopes, self.inputs, (self._surrogate or self).parameters)
         slope = self.derivative()
-        patches = slope._patches()
-        return backward_plan([slope.expression], self.inputs, source.parameters, patches)
+        return backward_plan([slope.expression], self.inputs, slope.parameters, slope._patches())
 
     def _patches(self) -> list[float]:
-        """What the kernel needs beside the function's roots; nothing for one of many."""
+        """What the kernel needs beside the function's roots."""
         if self.is_gated or self._is_variant:
             return []
-
-        def compute() -> list[float]:
-            return find_patches(stable(self.expression), self.inputs[0], self.parameters)
-
-        return recall("roots", self.bound_expression, compute)
-
-    def _numbers(self) -> tuple[float, ...]:
-        return tuple(self.parameters.values())
+        return known_patches(self.expression, self.inputs[0], self.parameters)
 
     def _limits(self, direction: str) -> list[float]:
-        """The limits at both infinities; where they are unknown, what the formula gives there."""
+        """The limits at both infinities."""
         if direction == "backward":
             return self.derivative()._limits("forward")
-
-        def compute() -> tuple[float, float]:
-            low, high = self.limits
-            return _limit(self, low, -math.inf), _limit(self, high, math.inf)
-
         if not self._is_variant:
-            return recall("limits", self.bound_expression, compute)
-        far = [_far_value(self, sign) for sign in (-1.0, 1.0)]
-        return list(compute()) if None in far else far
+            return known_limits(self.expression, self.inputs[0], self.parameters)
+        signs = tuple(math.copysign(1.0, value) for value in self.parameters.values())
+        found: list[float] | None = self._relatives.get(("limits", signs))
+        if found is None:
+            found = far_limits(self.expression, self.inputs[0], self.parameters)
+            if found is None:
+                found = known_limits(self.expression, self.inputs[0], self.parameters)
+            elif all(limit in (0.0, math.inf, -math.inf) for limit in found):
+                self._relatives["limits", signs] = found  # the same for all values of these signs
+        return found
 
     def _title(self, direction: str, dtype: str) -> str:
         return f"{self.name}, {direction}, {dtype}: generated by limen from {self.formula}"
+
+    def _parameter_gradients(self, flow: Array, arrays: list[Array]) -> dict[str, float]:
+        if not self.parameters:
+            return {}
+        kernel, numbers = self._kernel("parameters", kernel_dtype(flow))
+        sums = summed(kernel, (flow, *arrays), numbers, len(self.parameters))
+        return dict(zip(self.parameters, sums, strict=True))
 
     # --- Arrays --------------------------------------------------------------------------
 
@@ -400,65 +414,11 @@ class ActivationFunction(Properties):
                 f"grad_output has shape {flow.shape}, the input of {self.name} has {like.shape}"
             ) from None
 
-    def _parameter_gradients(self, flow: Array, arrays: list[Array]) -> dict[str, float]:
-        if not self.parameters:
-            return {}
-        kernel, numbers = self._kernel("parameters", kernel_dtype(flow))
-        flat = [bits(np.ascontiguousarray(a).reshape(-1)) for a in (flow, *arrays)]
-        terms = [np.empty(_PASS) for _ in self.parameters]
-        sums: list[list[float]] = [[] for _ in terms]
-        for start in range(0, flat[0].size, _PASS):
-            parts = [a[start : start + _PASS] for a in flat]
-            views = [t[: parts[0].size] for t in terms]
-            cpu.launch(kernel, parts, views, numbers)
-            for found, view in zip(sums, views, strict=True):
-                found += [
-                    float(view[i : i + _SUM_BLOCK].sum()) for i in range(0, view.size, _SUM_BLOCK)
-                ]
-        return dict(zip(self.parameters, map(_total, sums), strict=True))
-
 
 def _restored(
     definition: Definition, at_kinks: AtKinks, surrogate: ActivationFunction | None
 ) -> ActivationFunction:
     return ActivationFunction(definition, at_kinks=at_kinks, surrogate=surrogate)
-
-
-def _total(parts: list[float]) -> float:
-    """The exact sum of the blocks, rounded once; NaN and infinities as in plain addition."""
-    return math.fsum(parts) if all(map(math.isfinite, parts)) else sum(parts)
-
-
-def _limit(function: ActivationFunction, limit: object, at: float) -> float:
-    if limit is None:
-        return math.nan
-    if isinstance(limit, float):
-        return limit
-    far = _far_value(function, math.copysign(1.0, at))
-    if far is not None:
-        return far
-    environment = {**function.parameters, function.inputs[0]: at}
-    return float(real.value(canonical(function.expression), environment))
-
-
-def _far_value(function: ActivationFunction, sign: float) -> float | None:
-    """The limit as three values far out show it; None where they show none.
-
-    For a function that is one of many (a learnable parameter has a new value each step) this
-    stands in for the analysis, which takes longer than the step.
-    """
-    expression = canonical(function.expression)
-    for points in ((1e30, 1e60, 1e120), (2e1, 4e1, 8e1)):
-        environments = [{**function.parameters, function.inputs[0]: sign * x} for x in points]
-        values = [real.value(expression, environment) for environment in environments]
-        a, b, c = map(abs, values)
-        if c == 0 or (a > 1e9 * b and b > 1e9 * c):
-            return math.copysign(0.0, values[-1])
-        if b > 1e9 * a and c > 1e9 * b:
-            return math.copysign(math.inf, values[-1])
-        if values[0] == values[1] == values[2]:
-            return values[-1]
-    return None
 
 
 def _checked_kinks(at_kinks: AtKinks) -> float | dict[float, float] | None:

@@ -44,7 +44,7 @@ class Properties:
         return self._analysis("kinks")
 
     @cached_property
-    def limits(self) -> tuple[float | None | Unknown, float | None | Unknown]:
+    def limits(self) -> tuple[float | Unknown | None, float | Unknown | None]:
         """The limits at -inf and at +inf."""
         return (UNKNOWN, UNKNOWN) if self.is_gated else self._analysis("limits")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import threading
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any, overload
 
 from limen import catalog
@@ -105,7 +105,7 @@ def names(pattern: str | None = None) -> list[str]:
     Args:
         pattern: keep the names, and those with an alias or a description, that contain this.
     """
-    found = {name: "" for name in _registered}
+    found = dict.fromkeys(_registered, "")
     for record in catalog.RECORDS.values():
         found[record.name] = " ".join((*record.aliases, record.description)).lower()
     wanted = (pattern or "").lower()
@@ -153,7 +153,7 @@ def find_definition(name: str) -> Definition | None:
     return None if record is None else _from_catalog(record.name).definition
 
 
-@lru_cache(maxsize=None)
+@cache
 def _from_catalog(name: str) -> ActivationFunction:
     record = catalog.RECORDS[name]
     expression = parse(record.formula, record.parameters, find_definition, catalog.RECORDS)

@@ -14,12 +14,17 @@ __all__ = ["Array", "as_input", "bits", "kernel_dtype", "new_like", "output", "t
 
 Array = NDArray[Any]
 
-_FLOATS = {"float64", "float32", "float16", "bfloat16"}
+_FLOATS = frozenset({"float64", "float32", "float16", "bfloat16"})
+_names: dict[np.dtype[Any], str] = {}  # asking a dtype for its name takes longer than a kernel
 
 
 def kernel_dtype(array: Array) -> str:
     """The name of the array's dtype, as kernels know it."""
-    return array.dtype.name
+    dtype = array.dtype
+    name = _names.get(dtype)
+    if name is None:
+        name = _names[dtype] = dtype.name if dtype.isnative else f"swapped {dtype.name}"
+    return name
 
 
 def as_input(value: Any, what: str) -> Array:
@@ -33,8 +38,10 @@ def as_input(value: Any, what: str) -> Array:
         DtypeError: for complex, object, text and extended-precision data.
     """
     array = np.asarray(value)
-    if array.dtype.name in _FLOATS:
-        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if kernel_dtype(array) in _FLOATS:
+        return array
+    if not array.dtype.isnative:
+        return as_input(array.astype(array.dtype.newbyteorder("=")), what)
     if array.dtype.kind in "biu":
         return array.astype(np.float64)
     raise DtypeError(

@@ -38,12 +38,16 @@ def launch(
         outputs: the arrays written.
         numbers: the parameters.
     """
-    if not outputs[0].size:
+    size = outputs[0].size
+    if not size:
         return
+    if all(a.flags.c_contiguous for a in (*inputs, *outputs)):
+        if size < PARALLEL_FROM and not _overlap(inputs, outputs):
+            kernel(*map(_flat, inputs), *map(_flat, outputs), *numbers)
+            return
     flat_in, flat_out, finish = _flattened(inputs, outputs)
-    overlap = any(np.may_share_memory(i, o) for i in flat_in for o in flat_out)
-    run = partial(_tiled if overlap else _whole, kernel, flat_in, flat_out, tuple(numbers))
-    size = flat_out[0].size
+    how = _tiled if _overlap(flat_in, flat_out) else _whole
+    run = partial(how, kernel, flat_in, flat_out, tuple(numbers))
     parts = min(threads.available(), size // (PARALLEL_FROM // 2))
     if parts < 2:
         run(0, size)
@@ -53,6 +57,14 @@ def launch(
         threads.run([partial(run, s, min(s + slab, size)) for s in range(0, size, slab)])
     for copy in finish:
         copy()
+
+
+def _flat(array: Array) -> Array:
+    return array if array.ndim == 1 else array.reshape(-1)
+
+
+def _overlap(inputs: Sequence[Array], outputs: Sequence[Array]) -> bool:
+    return any(np.may_share_memory(i, o) for i in inputs for o in outputs)
 
 
 def _whole(
@@ -74,8 +86,10 @@ def _tiled(
     start: int,
     stop: int,
 ) -> None:
-    """In place, LLVM's vector loop does not apply (it may not alias), so each tile is computed
-    beside the array: the same code, hence the same bits, as out of place.
+    """Computes each tile beside the array, then copies it.
+
+    In place, LLVM's vector loop does not apply (it may not alias); beside the array it does, so
+    the code and hence the bits are the same as out of place.
     """
     scratch = _scratch(outputs)
     for at in range(start, stop, _TILE):

@@ -1,0 +1,88 @@
+"""What a kernel must be told of a function's edges: its limits at infinity, and its roots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from limen.formula import real
+from limen.formula.expression import Expression, constant, parameter, substitute
+from limen.formula.stabilize import canonical, stable
+from limen.kernels.cache import recall
+from limen.kernels.patches import find_patches
+
+__all__ = ["far_limits", "known_limits", "known_patches"]
+
+# Far out, and less far for functions that overflow there.
+_FAR = ((1e30, 1e60, 1e120), (2e1, 4e1, 8e1))
+_STEEP = 1e9  # a value that changes by this from one point to the next goes to 0 or infinity
+
+
+def known_patches(expression: Expression, x: str, parameters: Mapping[str, float]) -> list[float]:
+    """The numbers of `find_patches`, remembered."""
+    fixed = _fixed(expression, parameters)
+    return recall("roots", fixed, lambda: find_patches(stable(expression), x, parameters))
+
+
+def known_limits(expression: Expression, x: str, parameters: Mapping[str, float]) -> list[float]:
+    """The limits at -inf and +inf by analysis, remembered; NaN where there is none.
+
+    Where the analysis does not know, the values far out decide, or what the formula gives at
+    infinity itself.
+    """
+
+    def compute() -> list[float]:
+        from limen.formula.analyze import limits
+
+        found = limits(_fixed(expression, parameters))
+        return [
+            _number(limit, expression, x, parameters, sign)
+            for limit, sign in zip(found, (-1.0, 1.0), strict=True)
+        ]
+
+    return recall("limits", _fixed(expression, parameters), compute)
+
+
+def far_limits(
+    expression: Expression, x: str, parameters: Mapping[str, float]
+) -> list[float] | None:
+    """The limits as values far out show them; None where they do not.
+
+    For a function that is one of many (a learnable parameter has a new value each step) this
+    stands in for the analysis, which takes longer than the step.
+    """
+    found = [_far_limit(expression, x, parameters, sign) for sign in (-1.0, 1.0)]
+    return None if None in found else [limit for limit in found if limit is not None]
+
+
+def _fixed(expression: Expression, parameters: Mapping[str, float]) -> Expression:
+    return substitute(expression, {parameter(n): constant(v) for n, v in parameters.items()})
+
+
+def _number(
+    limit: object, expression: Expression, x: str, parameters: Mapping[str, float], sign: float
+) -> float:
+    if limit is None:
+        return math.nan
+    if isinstance(limit, float):
+        return limit
+    far = _far_limit(expression, x, parameters, sign)
+    if far is not None:
+        return far
+    return float(real.value(canonical(expression), {**parameters, x: sign * math.inf}))
+
+
+def _far_limit(
+    expression: Expression, x: str, parameters: Mapping[str, float], sign: float
+) -> float | None:
+    form = canonical(expression)
+    for points in _FAR:
+        values = [real.value(form, {**parameters, x: sign * point}) for point in points]
+        a, b, c = map(abs, values)
+        if c == 0 or (a > _STEEP * b and b > _STEEP * c):
+            return math.copysign(0.0, values[-1])
+        if b > _STEEP * a and c > _STEEP * b:
+            return math.copysign(math.inf, values[-1])
+        if values[0] == values[1] == values[2]:
+            return values[-1]
+    return None
