@@ -219,7 +219,7 @@ def test_names_get_and_register() -> None:
     assert {"gelu", "mish", "logistic"} <= set(limen.names())
     assert limen.names("sigm")
     assert limen.get("sigmoid") == limen.get("logistic")
-    with pytest.raises(UnknownNameError, match="did you mean .*'gelu'"):
+    with pytest.raises(UnknownNameError, match=r"did you mean .*'gelu'"):
         limen.get("gleu")
     own = limen.register(limen.activation("x * exp(-x**2)", name="wavelet_for_this_test"))
     assert limen.get("wavelet_for_this_test") is own

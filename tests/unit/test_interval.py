@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -145,3 +146,9 @@ def test_the_tables_know_every_operation() -> None:
 def test_a_fraction_that_is_no_double_lies_strictly_inside() -> None:
     low, high = interval.of_fraction(constant(1).payload / 3)
     assert low < high == math.nextafter(low, 1.0)
+
+
+def test_a_fraction_beyond_the_doubles_is_enclosed() -> None:
+    huge = constant(2).payload ** 2000
+    assert interval.of_fraction(huge) == (sys.float_info.max, math.inf)
+    assert interval.of_fraction(-huge) == (-math.inf, -sys.float_info.max)

@@ -70,7 +70,7 @@ def adam(
         (limen.AdamW(), adam(1e-3, 0.9, 0.999, 1e-8, 0, 0.01)),
         (limen.AdamW(0.1, weight_decay=0.3), adam(0.1, 0.9, 0.999, 1e-8, 0, 0.3)),
     ],
-    ids=repr,
+    ids=lambda value: repr(value) if isinstance(value, Optimizer) else "",
 )
 def test_recurrence(optimizer: Optimizer, expected: Iterator[float]) -> None:
     np.testing.assert_allclose(walked(optimizer), list(expected), rtol=1e-13)

@@ -43,7 +43,7 @@ def of_fraction(number: Fraction) -> Interval:
     """The tightest interval around a fraction."""
     nearest = real.from_fraction(number)
     if math.isinf(nearest):
-        return (nearest, nearest) if nearest < 0 else (math.nextafter(_INF, 0), _INF)
+        return (-_INF, -_MOST) if nearest < 0 else (_MOST, _INF)
     if nearest == number:
         return (nearest, nearest)
     if nearest < number:

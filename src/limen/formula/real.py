@@ -32,7 +32,7 @@ def from_fraction(number: Fraction) -> float:
     try:
         return float(number)
     except OverflowError:
-        return math.copysign(_INF, number)
+        return -_INF if number < 0 else _INF
 
 
 def value(expression: Expression, environment: Mapping[str, float]) -> float:

@@ -115,7 +115,8 @@ def _holds(total: Sum, part: Sum) -> bool:
 
 
 def _divides(part: Product, whole: Product) -> bool:
-    return all(whole.powers.get(b, 0) / n >= 1 for b, n in part.powers.items())
+    """Whether what varies in a product is a factor of another; parameters may be divided by."""
+    return all(whole.powers.get(b, 0) / n >= 1 for b, n in part.powers.items() if b.varies)
 
 
 @cache

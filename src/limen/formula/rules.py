@@ -60,6 +60,14 @@ RULES: tuple[Rule, ...] = (
     Rule("logarithm of logistic", "node", "log(sigmoid(u))", "-softplus(-u)"),
     Rule("softplus reflection", "sum", "softplus(u) - u", "softplus(-u)"),
     Rule("softplus difference", "sum", "softplus(u) - softplus(-u)", "u"),
+    # The entropy of the logistic distribution, which is even and vanishes on both sides.
+    Rule(
+        "logistic entropy",
+        "sum",
+        "u * sigmoid(u) - softplus(u)",
+        "-(abs(u) * sigmoid(-abs(u)) + softplus(-abs(u)))",
+        source="sigmoid(u) = 1 - sigmoid(-u), softplus(u) = u + softplus(-u)",
+    ),
     Rule("exponential of softplus", "node", "exp(-softplus(u))", "sigmoid(-u)"),
     # Exponential and logarithm
     Rule("exponential minus one", "sum", "exp(u) - 1", "expm1(u)", source=_KAHAN),
