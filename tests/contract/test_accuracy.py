@@ -18,6 +18,7 @@ ULP = {"float32": (1, 1, 2), "float64": (4, 4, 4), "float16": (1, 1), "bfloat16"
 
 OUTLIERS = tomllib.loads((Path(__file__).parent / "float64_outliers.toml").read_text())
 NEXT_TO_NOTHING = 1e-290
+NEXT_TO_OVERFLOW = 8.9e307
 
 
 def allowed(found, order: int) -> npt.NDArray[np.float64]:
@@ -34,6 +35,8 @@ def allowed(found, order: int) -> npt.NDArray[np.float64]:
     for name, n, ulp in OUTLIERS["beside_underflow"]:
         if (name, n) == where:
             most[small] = ulp
+    if list(where) in OUTLIERS["beside_overflow"]:
+        most[np.abs(x) > NEXT_TO_OVERFLOW] = np.inf
     return most
 
 

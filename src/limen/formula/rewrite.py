@@ -65,6 +65,8 @@ def _rewrite_sum_by(rule: Rule, total: Sum, canonical: Canonical) -> bool:
     first, second = map(as_product, before.arguments)
     for term in total.products():
         for bound in _bindings(first, term, canonical):
+            if any(base.operation == rule.unless for base in as_product(bound).powers):
+                continue
             found = _instance(first, bound, canonical)
             if not _divides(found, term):
                 continue

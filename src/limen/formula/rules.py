@@ -33,6 +33,8 @@ class Rule:
         after: the formula put in its place.
         domain: the open interval of real `u` where the identity holds.
         source: where the identity is proven, or why it is plain.
+        unless: the operation of which `u` must not be a multiple, for a rule that would go on
+            rewriting its own result.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Rule:
     after: str
     domain: tuple[float, float] = (-_INF, _INF)
     source: str = "definition"
+    unless: str = ""
 
 
 RULES: tuple[Rule, ...] = (
@@ -67,6 +70,7 @@ RULES: tuple[Rule, ...] = (
         "u * sigmoid(u) - softplus(u)",
         "-(abs(u) * sigmoid(-abs(u)) + softplus(-abs(u)))",
         source="sigmoid(u) = 1 - sigmoid(-u), softplus(u) = u + softplus(-u)",
+        unless="abs",
     ),
     Rule("exponential of softplus", "node", "exp(-softplus(u))", "sigmoid(-u)"),
     # Exponential and logarithm

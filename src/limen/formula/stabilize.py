@@ -176,7 +176,7 @@ def _simplify_sum(total: Sum, numeric: bool) -> Expression:
     together = _conjugate(total) if numeric else None
     if together is None:
         together = _common_denominator(total, numeric)
-    return total.build() if together is None else together
+    return as_product(total.build()).build() if together is None else together
 
 
 def _shift_by_parameter(total: Sum) -> bool:
