@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from functools import cached_property, lru_cache
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from limen import display
+from limen.binding import Binding
 from limen.errors import FormulaError, LimenError, ShapeError, UnknownNameError
 from limen.formula.definition import Definition, check_default
 from limen.formula.derive import derivative
@@ -19,8 +19,6 @@ from limen.formula.stabilize import canonical
 from limen.formula.trace import Traced, compose
 from limen.kernels import cpu
 from limen.kernels.arrays import Array, as_input, bits, kernel_dtype, output, together
-from limen.kernels.edges import far_limits, known_limits, known_patches
-from limen.kernels.plan import Plan, backward_plan, forward_plan
 from limen.kernels.sums import summed
 from limen.properties import Properties
 
@@ -28,8 +26,6 @@ __all__ = ["ActivationFunction", "AtKinks"]
 
 AtKinks = float | Mapping[float, float] | None
 """The derivative at kinks: None for the formula's own, one number for all, or one for each."""
-
-_Bound = tuple[Callable[..., None], tuple[float, ...]]
 
 
 class ActivationFunction(Properties):
@@ -63,12 +59,8 @@ class ActivationFunction(Properties):
         relatives: dict[Any, Any] | None = None,
     ) -> None:
         self._definition = definition
-        # One of many with other parameters (a learnable one has a new value each step): they
-        # share what does not depend on the values, and nothing is worked out for one alone.
-        self._is_variant = relatives is not None
-        self._relatives: dict[Any, Any] = {} if relatives is None else relatives
         self._surrogate = surrogate
-        self._bound: dict[tuple[str, str], _Bound] = {}
+        self._binding = Binding(self, relatives)
         self.at_kinks = _checked_kinks(at_kinks)
 
     # --- What it is ----------------------------------------------------------------------
@@ -174,7 +166,7 @@ class ActivationFunction(Properties):
             return self.with_parameters(**parameters)(*inputs, out=out)
         arrays = self._admitted(inputs)
         result = output(out, arrays[0])
-        kernel, numbers = self._kernel("forward", kernel_dtype(result))
+        kernel, numbers = self._binding.kernel("forward", kernel_dtype(result))
         cpu.launch(kernel, [bits(a) for a in arrays], [bits(result)], numbers)
         return result if out is not None or result.ndim else result[()]
 
@@ -207,7 +199,7 @@ class ActivationFunction(Properties):
             raise ShapeError(f"out must be {len(arrays)} arrays, one for each input")
         results = [output(o, first) for o in given]
         sums = self._parameter_gradients(flow, arrays) if parameters else None
-        kernel, numbers = self._kernel("backward", kernel_dtype(first))
+        kernel, numbers = self._binding.kernel("backward", kernel_dtype(first))
         cpu.launch(kernel, [bits(a) for a in (flow, *arrays)], [bits(r) for r in results], numbers)
         found = [r if out is not None or r.ndim else r[()] for r in results]
         grad_input = tuple(found) if self.is_gated else found[0]
@@ -224,14 +216,14 @@ class ActivationFunction(Properties):
             UnknownNameError: for a name that is neither an input nor a parameter.
         """
         if isinstance(by, str):
-            return self._derived(self._slope(by), f"{self.name} by {by}")
+            return self._derived(self.slope(by), f"{self.name} by {by}")
         if self.is_gated:
             raise FormulaError(f"{self.name} has two inputs: derivative('gate') or ('value')")
         if by < 0:
             raise FormulaError(f"the order of a derivative is 0 or more, got {by}")
         found = self
         for order in range(1, by + 1):
-            found = found._derived(found._slope(self.inputs[0]), self.name + "'" * order)
+            found = found._derived(found.slope(self.inputs[0]), self.name + "'" * order)
         return found
 
     # --- Variants ------------------------------------------------------------------------
@@ -250,7 +242,7 @@ class ActivationFunction(Properties):
             definition,
             at_kinks=self.at_kinks,
             surrogate=self._surrogate,
-            relatives=self._relatives,
+            relatives=self._binding.relatives,
         )
 
     def with_kinks(self, at_kinks: AtKinks) -> ActivationFunction:
@@ -279,13 +271,12 @@ class ActivationFunction(Properties):
     def _derived(self, slope: Expression, name: str) -> ActivationFunction:
         source = self._surrogate or self
         definition = Definition(name, self.inputs, source.parameters, slope)
-        shared = source._relatives.setdefault(name, {}) if source._is_variant else None
-        return ActivationFunction(definition, relatives=shared)
+        return ActivationFunction(definition, relatives=source._binding.relatives_of(name))
 
-    def _slope(self, name: str) -> Expression:
+    def slope(self, name: str) -> Expression:
         """The derivative by an input or parameter, with the choices at kinks in it."""
         if self._surrogate is not None and name in self.inputs:
-            return self._surrogate._slope(name)
+            return self._surrogate.slope(name)
         if name in self.inputs:
             leaf = input_(name)
         elif name in self.parameters:
@@ -326,69 +317,14 @@ class ActivationFunction(Properties):
             raise UnknownNameError(
                 f"no {direction!r} kernel for {dtype!r}: forward or backward, {', '.join(DTYPES)}"
             )
-        return to_source(self._plan(direction), dtype, self._title(direction, dtype))
-
-    def _kernel(self, direction: str, dtype: str) -> _Bound:
-        found = self._bound.get((direction, dtype))
-        if found is None:
-            kernel, is_guarded = self._compiled(direction, dtype)
-            passes_on = self._surrogate or self if direction == "backward" else self
-            limits = self._limits(direction) if is_guarded else ()
-            numbers = (*passes_on.parameters.values(), *limits)
-            found = self._bound[direction, dtype] = (kernel, numbers)
-        return found
-
-    def _compiled(self, direction: str, dtype: str) -> tuple[Callable[..., None], bool]:
-        key = (direction, dtype, self._surrogate)
-        found = self._relatives.get(key) if self._is_variant else None
-        if found is None:
-            plan = self._plan(direction)
-            found = _compiled(plan, dtype, self._title(direction, dtype)), plan.is_guarded
-            if self._is_variant:
-                self._relatives[key] = found
-        return found
-
-    def _plan(self, direction: str) -> Plan:
-        if direction == "forward":
-            return forward_plan(self.expression, self.inputs, self.parameters, self._patches())
-        if direction == "parameters":
-            slopes = [self._slope(name) for name in self.parameters]
-            return backward_plan(slopes, self.inputs, self.parameters, wide=True)
-        if self.is_gated:
-            slopes = [self._slope(name) for name in self.inputs]
-            return backward_plan(slopes, self.inputs, (self._surrogate or self).parameters)
-        slope = self.derivative()
-        return backward_plan([slope.expression], self.inputs, slope.parameters, slope._patches())
-
-    def _patches(self) -> list[float]:
-        """What the kernel needs beside the function's roots."""
-        if self.is_gated or self._is_variant:
-            return []
-        return known_patches(self.expression, self.inputs[0], self.parameters)
-
-    def _limits(self, direction: str) -> list[float]:
-        """The limits at both infinities."""
-        if direction == "backward":
-            return self.derivative()._limits("forward")
-        if not self._is_variant:
-            return known_limits(self.expression, self.inputs[0], self.parameters)
-        signs = tuple(math.copysign(1.0, value) for value in self.parameters.values())
-        found: list[float] | None = self._relatives.get(("limits", signs))
-        if found is None:
-            found = far_limits(self.expression, self.inputs[0], self.parameters)
-            if found is None:
-                found = known_limits(self.expression, self.inputs[0], self.parameters)
-            elif all(limit in (0.0, math.inf, -math.inf) for limit in found):
-                self._relatives["limits", signs] = found  # the same for all values of these signs
-        return found
-
-    def _title(self, direction: str, dtype: str) -> str:
-        return f"{self.name}, {direction}, {dtype}: generated by limen from {self.formula}"
+        return to_source(
+            self._binding.plan(direction), dtype, self._binding.title(direction, dtype)
+        )
 
     def _parameter_gradients(self, flow: Array, arrays: list[Array]) -> dict[str, float]:
         if not self.parameters:
             return {}
-        kernel, numbers = self._kernel("parameters", kernel_dtype(flow))
+        kernel, numbers = self._binding.kernel("parameters", kernel_dtype(flow))
         sums = summed(kernel, (flow, *arrays), numbers, len(self.parameters))
         return dict(zip(self.parameters, sums, strict=True))
 
@@ -429,10 +365,3 @@ def _checked_kinks(at_kinks: AtKinks) -> float | dict[float, float] | None:
             check_default("at_kinks", p): check_default("at_kinks", v) for p, v in at_kinks.items()
         }
     return check_default("at_kinks", at_kinks)
-
-
-@lru_cache(maxsize=1024)
-def _compiled(plan: Plan, dtype: str, title: str) -> Callable[..., None]:
-    from limen.kernels.cache import compile_kernel
-
-    return compile_kernel(plan, dtype, title)

@@ -56,7 +56,7 @@ def activation(
         ... def swish(x, beta=1.0):
         ...     return x * limen.sigmoid(beta * x)
         >>> swish.formula
-        'x / (1 + exp(-(beta * x)))'
+        'x * (1 / (1 + exp(-(beta * x))))'
     """
     if formula is None:
         return lambda function: activation(function, name, **parameters)

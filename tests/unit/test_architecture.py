@@ -29,7 +29,7 @@ ARROWS: dict[str, set[str]] = {
 }
 # One room in four files: the function, what is known of it, how it shows itself, and how it is
 # found by name.
-ROOM_OF = dict.fromkeys(("display", "properties", "registry"), "function")
+ROOM_OF = dict.fromkeys(("binding", "display", "properties", "registry"), "function")
 # These two see public names only: `limen` itself, and what a room's own __init__ exports.
 FACES = {"__init__", "cli"}
 

@@ -96,6 +96,7 @@ def test_a_function_is_bounded_tightly_at_a_point(name: str) -> None:
         ("1 / x", 0.0, 0.0),
         ("x / x", 0.0, 0.0),
         ("sin(x) / x", 0.0, 0.0),
+        ("x * exp(1 / x)", 0.0, 0.0),
         ("x**-3", -1.0, 2.0),
         ("log(x)", -1.0, 2.0),
         ("log1p(x)", -3.0, 0.0),

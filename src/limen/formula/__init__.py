@@ -1,0 +1,1 @@
+"""What an activation function is: expressions, derivatives, stable forms, analysis."""

@@ -26,6 +26,7 @@ __all__ = [
     "add",
     "apply",
     "as_number",
+    "bind",
     "constant",
     "divide",
     "evaluate",
@@ -332,6 +333,11 @@ def substitute(root: Expression, replacements: Mapping[Expression, Expression]) 
 
     result: Expression = evaluate(root, visit)
     return result
+
+
+def bind(root: Expression, values: Mapping[str, float]) -> Expression:
+    """Puts numbers in the place of parameters."""
+    return substitute(root, {parameter(name): constant(value) for name, value in values.items()})
 
 
 def size(*roots: Expression) -> int:

@@ -208,7 +208,7 @@ def _simplest(a: float, b: float) -> Fraction:
 
 def _vanishes(g: Expression, point: Point) -> bool:
     value = digits.regular(g, point.place)
-    return value is not None and abs(value) <= digits.SAME
+    return value is not None and value == 0
 
 
 def _clear_end(g: Expression, end: Point, side: Side) -> float:

@@ -82,13 +82,15 @@ def _jit(function: Callable[..., None], plan: Plan, dtype: str) -> Kernel:
     import numba
     from numba import types
 
-    element = {"float64": types.float64, "float32": types.float32}.get(dtype, types.uint16)
+    elements: dict[str, Any] = {"float64": types.float64, "float32": types.float32}
+    element = elements.get(dtype, types.uint16)
     read = types.Array(element, 1, "C", readonly=True)
     written = [types.Array(types.float64 if w else element, 1, "C") for w in plan.wide]
     numbers = [types.float64] * len(plan.parameters)
     signature = types.void(*[read] * len(plan.inputs), *written, *numbers)
-    options = {"nogil": True, "error_model": "numpy", "cache": folder() is not None}
-    kernel: Kernel = numba.njit([signature], **options)(function)
+    is_cached = folder() is not None
+    compiled = numba.njit([signature], nogil=True, error_model="numpy", cache=is_cached)
+    kernel: Kernel = compiled(function)
     return kernel
 
 

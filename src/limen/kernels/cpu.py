@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +42,10 @@ def launch(
     size = outputs[0].size
     if not size:
         return
-    if all(a.flags.c_contiguous for a in (*inputs, *outputs)):
-        if size < PARALLEL_FROM and not _overlap(inputs, outputs):
-            kernel(*map(_flat, inputs), *map(_flat, outputs), *numbers)
-            return
+    is_simple = size < PARALLEL_FROM and all(a.flags.c_contiguous for a in (*inputs, *outputs))
+    if is_simple and not _overlap(inputs, outputs):
+        kernel(*map(_flat, inputs), *map(_flat, outputs), *numbers)
+        return
     flat_in, flat_out, finish = _flattened(inputs, outputs)
     how = _tiled if _overlap(flat_in, flat_out) else _whole
     run = partial(how, kernel, flat_in, flat_out, tuple(numbers))
@@ -105,7 +106,7 @@ _local = threading.local()
 
 def _scratch(outputs: Sequence[Array]) -> list[Array]:
     """One tile for each output, kept by the thread."""
-    kept: dict[tuple[int, np.dtype[np.generic]], Array] = _local.__dict__
+    kept: dict[Any, Array] = _local.__dict__
     found = []
     for place, output in enumerate(outputs):
         key = (place, output.dtype)
@@ -128,7 +129,8 @@ def _flattened(
     reads: such an input is copied as well.
     """
     axes = _axis_order(outputs[0])
-    flat_out, finish = [], []
+    flat_out: list[Array] = []
+    finish: list[Callable[[], None]] = []
     for output in outputs:
         view = _view(output, axes)
         if view is None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from limen.formula import real
-from limen.formula.expression import Expression, constant, parameter, substitute
+from limen.formula.expression import Expression, bind
 from limen.formula.stabilize import canonical, stable
 from limen.kernels.cache import recall
 from limen.kernels.patches import find_patches
@@ -20,7 +20,7 @@ _STEEP = 1e9  # a value that changes by this from one point to the next goes to 
 
 def known_patches(expression: Expression, x: str, parameters: Mapping[str, float]) -> list[float]:
     """The numbers of `find_patches`, remembered."""
-    fixed = _fixed(expression, parameters)
+    fixed = bind(expression, parameters)
     return recall("roots", fixed, lambda: find_patches(stable(expression), x, parameters))
 
 
@@ -34,13 +34,13 @@ def known_limits(expression: Expression, x: str, parameters: Mapping[str, float]
     def compute() -> list[float]:
         from limen.formula.analyze import limits
 
-        found = limits(_fixed(expression, parameters))
+        found = limits(bind(expression, parameters))
         return [
             _number(limit, expression, x, parameters, sign)
             for limit, sign in zip(found, (-1.0, 1.0), strict=True)
         ]
 
-    return recall("limits", _fixed(expression, parameters), compute)
+    return recall("limits", bind(expression, parameters), compute)
 
 
 def far_limits(
@@ -53,10 +53,6 @@ def far_limits(
     """
     found = [_far_limit(expression, x, parameters, sign) for sign in (-1.0, 1.0)]
     return None if None in found else [limit for limit in found if limit is not None]
-
-
-def _fixed(expression: Expression, parameters: Mapping[str, float]) -> Expression:
-    return substitute(expression, {parameter(n): constant(v) for n, v in parameters.items()})
 
 
 def _number(

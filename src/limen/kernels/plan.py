@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
@@ -97,7 +97,8 @@ def backward_plan(
     wide: bool = False,
 ) -> Plan:
     """The plan of grad_output * slope for each slope; wide results stay float64."""
-    outputs, limits = [], ()
+    outputs: list[Expression] = []
+    limits: tuple[str, ...] = ()
     for slope in slopes:
         guarded, limits = _guarded(slope, inputs, parameters, patches)
         outputs.append(_flow(guarded))
@@ -292,7 +293,7 @@ def _whole_power(base: Expression, n: int) -> Expression:
     return reduce(multiply, factors, ONE)
 
 
-_LOWERINGS = {
+_LOWERINGS: dict[str, Callable[..., Expression]] = {
     "minimum": _lower_minimum,
     "maximum": _lower_maximum,
     "clip": _lower_clip,

@@ -90,7 +90,7 @@ def scaled_expm1(x: Pair, exponent: int) -> Pair:
 
 
 def _overflowed(x: Pair) -> Pair:
-    """x, or infinity alone where it is infinite: what an overflow leaves in its low part is noise."""
+    """x, or infinity without its low part, where an overflow leaves noise."""
     high, low = x
     return high, lanes.select(absolute(high) <= sys.float_info.max, low, 0.0)
 

@@ -82,7 +82,7 @@ def _choose(condition: Any, yes: Word, no: Word) -> Word:
 
 
 def _load(name: str, form: _Format) -> Any:
-    def load(typing_context, bits):
+    def load(typing_context: Any, bits: Any) -> Any:
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
             return _widen(Word(builder, builder.zext(values[0], _BITS_64)), form).ir
 
@@ -93,7 +93,7 @@ def _load(name: str, form: _Format) -> Any:
 
 
 def _store(name: str, form: _Format) -> Any:
-    def store(typing_context, value):
+    def store(typing_context: Any, value: Any) -> Any:
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
             return builder.trunc(_round(Real(builder, values[0]), form).ir, _BITS_16)
 

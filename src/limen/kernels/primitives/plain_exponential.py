@@ -1,7 +1,8 @@
 """Plain primitives built on e^x: relative error below 2^-50, nothing that cancels.
 
 Everything goes through x = k ln 2 + r with |r| <= ln(2)/2, after which e^x = 2^k e^r and
-e^x - 1 = 2^k (e^r - 1) + (2^k - 1). Where an exponential would pass 2^500 it stays there, so that its product with a vanishing factor is 0 and not NaN.
+e^x - 1 = 2^k (e^r - 1) + (2^k - 1). Where an exponential would pass 2^500 it stays there, so that
+its product with a vanishing factor is 0 and not NaN.
 """
 
 from __future__ import annotations
