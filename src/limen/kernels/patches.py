@@ -55,13 +55,20 @@ def find_patches(expression: Expression, x: str, parameters: Mapping[str, float]
         x: the name of its input.
         parameters: the values of its parameters.
     """
-    if not any(node.operation in _TRANSCENDENTAL and node.varies for node in walk(expression)):
+    if not any(map(_rounds, walk(expression))):
         return []
     brackets = _sign_changes(expression, x, parameters)
     if len(brackets) > _MOST_ROOTS:
         return []
     patches = [_patch(expression, x, parameters, *bracket) for bracket in brackets]
     return [number for patch in patches for number in patch]
+
+
+def _rounds(node: Expression) -> bool:
+    """Whether a node's value is rounded where a sum or product of inputs would be exact."""
+    if node.operation == "power" and node.arguments[1].is_constant:
+        return node.varies and node.arguments[1].payload.denominator != 1
+    return node.varies and node.operation in _TRANSCENDENTAL
 
 
 def _sign_changes(

@@ -1,0 +1,122 @@
+"""Where plain arithmetic would fail: beside roots, at infinity, where squares overflow."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import limen
+from limen.certify.measure import FORMATS, ulp_error
+from limen.certify.reference import Reference
+from limen.formula.parse import parse
+from limen.formula.stabilize import stable
+from limen.kernels.edges import far_limits, known_limits
+from limen.kernels.patches import LENGTH, find_patches
+from limen.kernels.plan import LIMIT_NAMES, forward_plan
+
+
+def neighbours(x: float, dtype: type, reach: int) -> np.ndarray:
+    found = [np.array(x, dtype)]
+    for _ in range(reach):
+        found.insert(0, np.nextafter(found[0], dtype(-np.inf)))
+        found.append(np.nextafter(found[-1], dtype(np.inf)))
+    return np.array(found, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["silu", "mish", "gelu", "serf"])
+def test_derivatives_keep_their_digits_beside_their_roots(name: str, dtype: type) -> None:
+    f = limen.get(name)
+    (lowest,) = f.extrema
+    x = neighbours(lowest.x, dtype, 40)
+    form = FORMATS[np.dtype(dtype).name]
+    reference = Reference(f.expression, order=1)
+    exact = [reference.enclose(float(point), format_=form)[1] for point in x]
+    for computed in (f.derivative()(x), f.backward(np.ones_like(x), x)):
+        errors = [ulp_error(float(c), e, form) for c, e in zip(computed, exact, strict=True)]
+        assert max(errors) <= 1
+
+
+@pytest.mark.parametrize(
+    ("formula", "roots"),
+    [
+        ("x * exp(-x) - 0.25", [0.3574029561813889, 2.153292364110349]),
+        ("x * sigmoid(x)", []),  # a factor x is exact
+        ("x**2 - 2", []),  # no transcendental function, nothing to lose
+        ("sin(x)", []),  # more roots than windows: the primitive sees to them
+        ("where(x < 1, exp(x), -exp(x))", []),  # a jump is no root
+        ("sqrt(abs(x - 2)) - 1", [1.0, 3.0]),
+    ],
+)
+def test_windows_are_put_around_roots(formula: str, roots: list[float]) -> None:
+    numbers = find_patches(stable(parse(formula)), "x", {})
+    assert numbers[::LENGTH] == pytest.approx(roots, rel=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("formula", "low", "high"),
+    [
+        ("x / sqrt(1 + x**2)", -1.0, 1.0),
+        ("x * tanh(exp(x))", -0.0, math.inf),
+        ("exp(x) / (exp(x) + 2)", 0.0, 1.0),
+        ("0.5 * x * (1 + tanh(0.79 * (x + 0.045 * x**3)))", -0.0, math.inf),
+        ("exp(-x**2) * (4 * x**2 - 2)", 0.0, 0.0),
+        ("sin(x)", math.nan, math.nan),
+        ("x + sin(x)**2", -math.inf, math.inf),
+    ],
+)
+def test_limits_and_what_lies_before_them(
+    formula: str, low: float, high: float, dtype: type
+) -> None:
+    f = limen.activation(formula)
+    at = f(np.array([-np.inf, np.inf], dtype))
+    np.testing.assert_array_equal(at, np.array([low, high], dtype))
+    assert [math.copysign(1, v) for v in at if v == 0] == [
+        math.copysign(1, v) for v in (low, high) if v == 0
+    ]
+    largest = float(np.finfo(dtype).max)
+    far = f(np.array([-largest / 4, -1e30, 1e30, largest / 4], dtype))
+    assert not np.isnan(far).any()
+    if math.isfinite(low) and math.isfinite(high):
+        np.testing.assert_allclose(far, np.array([low, low, high, high], dtype), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e153, 1e155, 1e200, 1e300])
+def test_squares_do_not_overflow_under_a_root(size: float) -> None:
+    x = np.array([-size, size])
+    np.testing.assert_array_equal(limen.get("isru")(x), [-1, 1])
+    np.testing.assert_array_equal(limen.get("bent_identity")(x), [-size / 2, 1.5 * size])
+    np.testing.assert_allclose(limen.get("squareplus")(x), [1 / size, size], rtol=1e-15)
+    np.testing.assert_array_equal(limen.get("bent_identity").derivative()(x), [0.5, 1.5])
+
+
+def test_exact_functions_need_no_guard() -> None:
+    for formula, guarded in [("where(x < 0, 0, x)", False), ("x * sigmoid(x)", True)]:
+        plan = forward_plan(parse(formula), ("x",), {})
+        assert plan.is_guarded is guarded
+        assert (plan.parameters[-2:] == LIMIT_NAMES) is guarded
+
+
+def test_one_of_many_shares_its_kernel_and_finds_its_limits() -> None:
+    swish = limen.get("swish")
+    up, down = swish.with_parameters(beta=2.5), swish.with_parameters(beta=-2.5)
+    assert (
+        up._binding.kernel("forward", "float32")[0]
+        is (down._binding.kernel("forward", "float32")[0])
+    )
+    np.testing.assert_array_equal(up([-np.inf, np.inf]), [0, np.inf])
+    np.testing.assert_array_equal(down([-np.inf, np.inf]), [-np.inf, 0])
+    elu = limen.get("elu")
+    for alpha in (0.5, 2.0):
+        assert elu.with_parameters(alpha=alpha)(-np.inf) == -alpha
+
+
+@pytest.mark.parametrize("name", ["swish", "elu", "softplus", "snake", "aptx", "isru"])
+def test_values_far_out_show_what_the_analysis_proves(name: str) -> None:
+    f = limen.get(name)
+    far = far_limits(f.expression, "x", f.parameters)
+    if far is not None:
+        assert far == known_limits(f.expression, "x", f.parameters)
