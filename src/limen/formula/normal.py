@@ -229,7 +229,9 @@ def _raised(base: Expression, exponent: Fraction, node: Expression) -> Product:
 
 
 def _root_of_number(value: Fraction, exponent: Fraction) -> Product:
-    """sqrt(4) is 2; sqrt(2) stays a power of the base 2."""
+    """sqrt(4) is 2, and 1 is 1; sqrt(2) stays a power of the base 2."""
+    if value == 1:
+        return Product()
     over, under = isqrt(value.numerator), isqrt(value.denominator)
     if exponent.denominator == 2 and over**2 == value.numerator and under**2 == value.denominator:
         return Product(Fraction(over, under) ** exponent.numerator)

@@ -113,12 +113,19 @@ def _instance(pattern: Product, bound: Expression, canonical: Canonical) -> Prod
 
 
 def _holds(total: Sum, part: Sum) -> bool:
-    return all(total.terms.get(monomial) == c for monomial, c in part.terms.items())
+    """Whether a sum has all terms of another; an empty one, as for u = 0, is part of none."""
+    return bool(part.terms) and all(
+        total.terms.get(monomial) == c for monomial, c in part.terms.items()
+    )
 
 
 def _divides(part: Product, whole: Product) -> bool:
-    """Whether what varies in a product is a factor of another; parameters may be divided by."""
-    return all(whole.powers.get(b, 0) / n >= 1 for b, n in part.powers.items() if b.varies)
+    """Whether what varies in a product is a factor of another; parameters may be divided by.
+
+    Where nothing varies everything must be there: a rule that fits what is not there never ends.
+    """
+    needed = {b: n for b, n in part.powers.items() if b.varies} or part.powers
+    return all(whole.powers.get(b, 0) / n >= 1 for b, n in needed.items())
 
 
 @cache
