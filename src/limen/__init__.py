@@ -23,7 +23,7 @@ _HOMES = {
         "DtypeError", "FileError", "FormulaError", "LimenError", "OrderError", "ShapeError",
         "UnknownNameError",
     ),
-    "formula.answers": ("ENDLESS", "UNKNOWN"),
+    "formula.analysis.answers": ("ENDLESS", "UNKNOWN"),
     "function": ("ActivationFunction",),
     "registry": ("activation", "get", "names", "register"),
     "vector": ("log_softmax", "softmax", "softmin"),

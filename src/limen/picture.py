@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limen.errors import LimenError
-from limen.formula.answers import ENDLESS, Extremum, Stretch
+from limen.formula.analysis.answers import ENDLESS, Extremum, Stretch
 
 if TYPE_CHECKING:
     from limen.function import ActivationFunction

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import cached_property
 
-from limen.formula import analyze
-from limen.formula.answers import UNKNOWN, Endless, Extremum, Range, Stretch, Unknown
+from limen.formula.analysis import analyze
+from limen.formula.analysis.answers import UNKNOWN, Endless, Extremum, Range, Stretch, Unknown
 from limen.formula.expression import Expression, bind
 
 __all__ = ["Properties"]

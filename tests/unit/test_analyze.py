@@ -17,8 +17,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from limen import catalog
-from limen.formula import analyze, digits, real
-from limen.formula.answers import ENDLESS, UNKNOWN, Extremum, Range, Stretch
+from limen.formula import real
+from limen.formula.analysis import analyze, digits
+from limen.formula.analysis.answers import ENDLESS, UNKNOWN, Extremum, Range, Stretch
 from limen.formula.expression import Expression, apply, constant, input_, parameter, substitute
 from limen.formula.parse import parse
 from limen.formula.stabilize import stable

@@ -7,11 +7,11 @@ from fractions import Fraction
 
 import pytest
 
-from limen.formula import digits
-from limen.formula.answers import UNKNOWN
-from limen.formula.asymptotics import limit, sign_from
+from limen.formula.analysis import digits
+from limen.formula.analysis.answers import UNKNOWN
+from limen.formula.analysis.asymptotics import limit, sign_from
+from limen.formula.analysis.tails import expand
 from limen.formula.parse import parse
-from limen.formula.tails import expand
 
 INF = math.inf
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limen.formula import digits, interval, real
-from limen.formula.enclosure import Enclosure
+from limen.formula import real
+from limen.formula.analysis import digits, interval
+from limen.formula.analysis.enclosure import Enclosure
 from limen.formula.expression import Expression, apply, constant, input_
 from limen.formula.operations import OPERATIONS
 from limen.formula.parse import parse

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limen.formula import digits, real
+from limen.formula import real
+from limen.formula.analysis import digits
 from limen.formula.expression import apply, input_
 from limen.formula.operations import OPERATIONS
 from limen.formula.parse import parse

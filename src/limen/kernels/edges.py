@@ -32,7 +32,7 @@ def known_limits(expression: Expression, x: str, parameters: Mapping[str, float]
     """
 
     def compute() -> list[float]:
-        from limen.formula.analyze import limits
+        from limen.formula.analysis.analyze import limits
 
         found = limits(bind(expression, parameters))
         return [

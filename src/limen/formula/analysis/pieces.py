@@ -12,7 +12,15 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from limen.formula import digits
+from limen.formula.analysis import digits
+from limen.formula.analysis.roots import sign_between, zeros
+from limen.formula.analysis.search import (
+    AT_MINUS_INFINITY,
+    AT_PLUS_INFINITY,
+    Budget,
+    Point,
+    UndecidedError,
+)
 from limen.formula.expression import (
     MINUS_ONE,
     ONE,
@@ -24,14 +32,6 @@ from limen.formula.expression import (
     negate,
     rebuild,
     walk,
-)
-from limen.formula.roots import sign_between, zeros
-from limen.formula.search import (
-    AT_MINUS_INFINITY,
-    AT_PLUS_INFINITY,
-    Budget,
-    Point,
-    UndecidedError,
 )
 from limen.formula.stabilize import canonical
 

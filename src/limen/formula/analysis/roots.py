@@ -17,11 +17,18 @@ from fractions import Fraction
 from typing import Any
 
 from limen.errors import FormulaError
-from limen.formula import digits
-from limen.formula.asymptotics import Side, sign_from
+from limen.formula.analysis import digits
+from limen.formula.analysis.asymptotics import Side, sign_from
+from limen.formula.analysis.period import period
+from limen.formula.analysis.search import (
+    Budget,
+    EndlessError,
+    Point,
+    UndecidedError,
+    enclosure,
+    slope,
+)
 from limen.formula.expression import MINUS_ONE, ZERO, Expression, add, input_, substitute
-from limen.formula.period import period
-from limen.formula.search import Budget, EndlessError, Point, UndecidedError, enclosure, slope
 from limen.formula.stabilize import canonical
 
 __all__ = ["sign_between", "zeros"]

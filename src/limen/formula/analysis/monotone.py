@@ -6,13 +6,13 @@ import math
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from limen.formula import digits
-from limen.formula.answers import UNKNOWN
-from limen.formula.asymptotics import Side, limit
+from limen.formula.analysis import digits
+from limen.formula.analysis.answers import UNKNOWN
+from limen.formula.analysis.asymptotics import Side, limit
+from limen.formula.analysis.period import period
+from limen.formula.analysis.pieces import Piece, sign_gaps, split
+from limen.formula.analysis.search import Budget, Point, UndecidedError, slope
 from limen.formula.expression import Expression
-from limen.formula.period import period
-from limen.formula.pieces import Piece, sign_gaps, split
-from limen.formula.search import Budget, Point, UndecidedError, slope
 
 __all__ = ["Joint", "Segment", "joints", "pieces", "segments", "slope_pieces", "trends"]
 

@@ -6,10 +6,10 @@ import math
 from functools import cache
 from typing import Any
 
-from limen.formula import digits
+from limen.formula.analysis import digits
+from limen.formula.analysis.enclosure import Enclosure
+from limen.formula.analysis.expansion import UNIT, Expansion, Rest, TooNearError, UnsupportedError
 from limen.formula.derive import derivative
-from limen.formula.enclosure import Enclosure
-from limen.formula.expansion import UNIT, Expansion, Rest, TooNearError, UnsupportedError
 from limen.formula.expression import Expression, input_
 from limen.formula.stabilize import canonical
 

@@ -22,10 +22,17 @@ from itertools import pairwise
 from typing import Literal, ParamSpec, TypeVar
 
 from limen.errors import FormulaError
-from limen.formula import asymptotics, digits
-from limen.formula.answers import ENDLESS, UNKNOWN, Endless, Extremum, Range, Stretch, Unknown
-from limen.formula.expression import ZERO, Expression
-from limen.formula.monotone import (
+from limen.formula.analysis import asymptotics, digits
+from limen.formula.analysis.answers import (
+    ENDLESS,
+    UNKNOWN,
+    Endless,
+    Extremum,
+    Range,
+    Stretch,
+    Unknown,
+)
+from limen.formula.analysis.monotone import (
     Joint,
     Segment,
     joints,
@@ -35,12 +42,13 @@ from limen.formula.monotone import (
     slope_pieces,
     trends,
 )
-from limen.formula.period import period
-from limen.formula.pieces import Piece
-from limen.formula.roots import zeros
-from limen.formula.search import Budget, EndlessError, UndecidedError
+from limen.formula.analysis.period import period
+from limen.formula.analysis.pieces import Piece
+from limen.formula.analysis.roots import zeros
+from limen.formula.analysis.search import Budget, EndlessError, UndecidedError
+from limen.formula.analysis.turning import extrema_of
+from limen.formula.expression import ZERO, Expression
 from limen.formula.stabilize import stable
-from limen.formula.turning import extrema_of
 
 __all__ = [
     "direction",

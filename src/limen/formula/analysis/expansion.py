@@ -22,7 +22,7 @@ from fractions import Fraction
 from functools import cmp_to_key
 from typing import Any, NamedTuple
 
-from limen.formula import digits, interval
+from limen.formula.analysis import digits, interval
 
 __all__ = ["UNIT", "Expansion", "Scale", "TooNearError", "UnsupportedError"]
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from limen.formula import digits
-from limen.formula.expansion import (
+from limen.formula.analysis import digits
+from limen.formula.analysis.expansion import (
     UNIT,
     Expansion,
     Rational,
@@ -24,8 +24,8 @@ from limen.formula.expansion import (
     UnsupportedError,
     plain,
 )
+from limen.formula.analysis.taylor import taylor
 from limen.formula.expression import Expression, apply, constant, evaluate, input_
-from limen.formula.taylor import taylor
 
 __all__ = ["UndefinedError", "expand"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from limen.formula import interval
+from limen.formula.analysis import interval
 from limen.formula.expression import Expression, walk
 
 __all__ = ["Enclosure"]

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from limen.formula.answers import Extremum, Stretch
-from limen.formula.monotone import Joint, Segment
+from limen.formula.analysis.answers import Extremum, Stretch
+from limen.formula.analysis.monotone import Joint, Segment
 
 __all__ = ["extrema_of"]
 

@@ -7,9 +7,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from limen.formula import digits
+from limen.formula.analysis import digits
+from limen.formula.analysis.enclosure import Enclosure
 from limen.formula.derive import derivative
-from limen.formula.enclosure import Enclosure
 from limen.formula.expression import Expression, input_
 from limen.formula.stabilize import canonical
 

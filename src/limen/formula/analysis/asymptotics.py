@@ -10,10 +10,10 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Literal
 
-from limen.formula.answers import UNKNOWN, Unknown
-from limen.formula.expansion import Expansion, Scale, TooNearError, UnsupportedError
+from limen.formula.analysis.answers import UNKNOWN, Unknown
+from limen.formula.analysis.expansion import Expansion, Scale, TooNearError, UnsupportedError
+from limen.formula.analysis.tails import UndefinedError, expand
 from limen.formula.expression import Expression, constant, input_, substitute
-from limen.formula.tails import UndefinedError, expand
 
 __all__ = ["Side", "limit", "sign_from", "toward"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from limen.formula import digits
+from limen.formula.analysis import digits
 from limen.formula.expression import Expression, evaluate
 
 __all__ = ["period"]
