@@ -62,6 +62,21 @@ def _kindly(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+# Where results go is checked first: nobody waits for a comparison that cannot be written.
+
+
+def _file(path: Path | None) -> Path | None:
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"{path}: there is no folder {path.parent}")
+    return path
+
+
+def _picture(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() not in (".png", ".svg"):
+        raise typer.BadParameter(f"{path}: the name of a picture ends in .png or .svg")
+    return _file(path)
+
+
 @app.command()
 @_kindly
 def show(
@@ -70,7 +85,9 @@ def show(
         list[str] | None,
         typer.Option(help="A parameter and its value, such as beta=2; may be repeated."),
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="Write a picture too: .png or .svg.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(callback=_picture, help="Write a picture too: .png or .svg.")
+    ] = None,
     measure: Annotated[bool, typer.Option(help="Measure accuracy and speed.")] = True,
 ) -> None:
     """Show a function: formula, derivative, properties, accuracy, speed, and a picture."""
@@ -136,6 +153,12 @@ def _parameters(settings: list[str]) -> dict[str, float]:
     return parameters
 
 
+def _jobs(count: int) -> int:
+    if count == 0:
+        raise typer.BadParameter("0 models at once never end: write 1 or more, or -1")
+    return count
+
+
 @app.command()
 @_kindly
 def compare(
@@ -146,9 +169,15 @@ def compare(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the train part.")] = 40,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples to a step.")] = 32,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Of Adam.")] = 1e-3,
-    jobs: Annotated[int, typer.Option(help="Models at once; -1: one per core.")] = -1,
-    save: Annotated[Path | None, typer.Option(help="Write a picture: .png or .svg.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write every model's figures.")] = None,
+    jobs: Annotated[
+        int, typer.Option(callback=_jobs, help="Models at once; -1: one per core.")
+    ] = -1,
+    save: Annotated[
+        Path | None, typer.Option(callback=_picture, help="Write a picture: .png or .svg.")
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(callback=_file, help="Write every model's figures.")
+    ] = None,
 ) -> None:
     """Train the same model with each function, and compare what it learns."""
     from limen.insight import table

@@ -48,7 +48,8 @@ class Curve:
 
 def label(f: ActivationFunction) -> str:
     """What to call a function in a picture: "f" where its name is a whole formula."""
-    return f.name if f.name.rstrip("'").isidentifier() else "f"
+    is_name = f.name.rstrip("'").isidentifier() and f.name not in f.inputs
+    return f.name if is_name else "f"
 
 
 def points(found: object) -> tuple[float, ...]:
@@ -193,6 +194,8 @@ def plot(f: ActivationFunction, axes: Any = None) -> Any:
         axes.plot((0, far), (offset, offset + slope * far), color="0.5", linewidth=1, dashes=(4, 4))
     name = f"{label(f)}(·, 1)" if f.is_gated else label(f)
     prime = ", by its gate" if f.is_gated else "′"
+    if f.surrogate_function is not None:
+        prime += f", that of {f.surrogate_function.name}"
     # The thin line on top of the thick one: both are seen where they meet.
     axes.plot(c.x, c.y, color=COLOUR, linewidth=3, label=name, zorder=3)
     axes.plot(c.x, c.dy, color=DERIVATIVE_COLOUR, linewidth=1.5, label=name + prime, zorder=4)

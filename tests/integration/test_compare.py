@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from rich.console import Console
 from scipy import stats
 from typer.testing import CliRunner
 
 import limen
 from limen.cli import app
 from limen.errors import LimenError, UnknownNameError
+from limen.insight import plot, table
 from limen.insight.compare import Comparison, compare
 from limen.insight.data import DATA, load
 from limen.insight.trial import Recipe, Record, blocked, train
@@ -111,6 +116,22 @@ def test_rows_are_sorted_and_carry_student_s_interval(wine: Comparison) -> None:
         error = stats.sem(row.accuracies)
         low, high = stats.t.interval(0.95, 1, row.accuracy, error)
         assert row.margin == pytest.approx((high - low) / 2)
+
+
+def test_intervals_are_drawn_among_the_accuracies_there_are(wine: Comparison) -> None:
+    record = wine.records[0]
+    pair = [dataclasses.replace(record, seed=s, test_accuracy=a) for s, a in enumerate((0.5, 1))]
+    apart = dataclasses.replace(wine, records=tuple(pair))
+    assert apart.rows()[0].margin > 1
+    figure = Figure()
+    plot.plot(apart, figure)
+    ends = np.concatenate([line.get_xdata() for line in figure.axes[0].get_lines()])
+    assert ends.min() == 0
+    assert ends.max() == 100
+    console = Console(width=120, file=io.StringIO())
+    table.show(apart, console)
+    bar = "━" * 17 + "●" + "━" * 6  # the mean, 75%, at its place from 0% to 100%
+    assert bar in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_one_seed_has_no_interval() -> None:

@@ -269,7 +269,11 @@ def test_the_history_plots() -> None:
     axes = history.plot()
     assert [line.get_label() for line in axes.get_lines()] == ["loss", "validation loss"]
     np.testing.assert_array_equal(axes.get_lines()[0].get_ydata(), history.loss)
-    assert len(axes.get_legend().get_texts()) == 4
+    legend = axes.get_legend()
+    assert len(legend.get_texts()) == 4
+    axes.figure.canvas.draw()
+    assert legend.get_window_extent().y0 >= axes.get_window_extent().y1  # hides no curve
+    assert all(tick == round(tick) for tick in axes.get_xticks())
     matplotlib.pyplot.close("all")
 
 
@@ -306,6 +310,11 @@ def test_wrong_data_is_refused_before_any_step() -> None:
         model.fit(x.astype(complex), y, loss=loss)
     with pytest.raises(TypeError, match="loss must be a loss such as"):
         model.fit(x, y, loss="cross entropy")  # type: ignore[arg-type]
+    for wrong in ("adam", limen.Adam):
+        with pytest.raises(TypeError, match="optimizer must be an optimizer such as"):
+            model.fit(x, y, loss=loss, optimizer=wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"validation must be a pair \(x, y\)"):
+        model.fit(x, y, loss=loss, validation=x[:2])  # type: ignore[arg-type]
     for name in ("epochs", "batch_size"):
         with pytest.raises(ValueError, match=f"{name} must be a whole number from 1, given 0"):
             model.fit(x, y, loss=loss, **{name: 0})  # type: ignore[arg-type]

@@ -76,6 +76,18 @@ def test_save_writes_a_picture(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("name", ["mish.txt", "mish", "none/mish.png"])
+def test_a_picture_that_cannot_be_written_is_said_first(tmp_path: Path, name: str) -> None:
+    text = run("show", "mish", "--save", str(tmp_path / name), code=2)
+    assert "--save" in text
+    assert "softplus" not in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_input_itself_is_called_f() -> None:
+    assert "f(x) = x" in run("show", "x", "--no-measure")
+
+
 def test_names_lists_and_searches() -> None:
     assert "gaussian" in run("names")
     found = run("names", "relu")
@@ -96,9 +108,16 @@ def test_names_without_a_match_says_so() -> None:
         (("softmax",), "whole row"),
         (("mihs",), "mish"),
         (("relu", "--seeds", "0"), "seeds"),
+        (("relu", "--jobs", "0"), "-1"),
+        (("relu", "--save", "comparison.txt"), ".png or .svg"),
+        (("relu", "--save", "comparison"), ".png or .svg"),
+        (("relu", "--json", "no/such/folder/figures.json"), "folder"),
     ],
 )
-def test_compare_says_what_would_work(arguments: tuple[str, ...], said: str) -> None:
+def test_compare_says_what_would_work_before_training(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setattr("limen.layers.model.Model.fit", None)
     assert said in run("compare", *arguments, code=2)
 
 

@@ -327,6 +327,13 @@ def test_wrong_arguments() -> None:
         limen.Activation("reluu")
     with pytest.raises(limen.FormulaError):
         limen.Activation("x *")
+    with pytest.raises(TypeError, match="expected a function, its name or its formula"):
+        limen.Activation(None)  # type: ignore[arg-type]
+    for seed in (-1, 2**64):
+        with pytest.raises(ValueError, match=f"seed must be from 0 to .*, given {seed}"):
+            limen.Model([limen.Linear(1, 1)], seed=seed)
+    with pytest.raises(TypeError, match=r"seed must be a whole number, given 1\.5"):
+        limen.Model([limen.Linear(1, 1)], seed=1.5)  # type: ignore[arg-type]
     with pytest.raises(limen.ShapeError, match=r"0\.weight\.value: expected shape \(3, 2\)"):
         small().layers[0].weight.value = np.ones((2, 3))
 

@@ -88,6 +88,14 @@ def test_a_diverged_model_is_not_saved(path: Path) -> None:
     assert not path.exists()
 
 
+def test_what_could_not_be_read_is_not_written(path: Path) -> None:
+    long = limen.activation(" + ".join(f"{n} * tanh(x - {n})" for n in range(1, 700)))
+    assert len(long.formula) > 10_000
+    with pytest.raises(limen.FileError, match="layer 0, function: formula refused: a formula of"):
+        limen.Model([limen.Activation(long)]).save(path)
+    assert not path.exists()
+
+
 def test_a_missing_file_is_an_os_error(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         limen.load(path)
@@ -205,6 +213,7 @@ def function(**entries: Any) -> Any:
         (function(formula="x" * 200_000), "'formula' must be text of at most 100,000"),
         (function(formula="x * sigmoid(other * x)"), "formula refused"),
         (function(formula=3), "'formula' must be text"),
+        (function(name="\x1b[2J"), "'name' holds control characters"),
         (function(inputs=["gate", "value"]), "its formula has the inputs x, not gate, value"),
         (function(parameters={"beta": float("nan")}), "not JSON: NaN is not a number"),
         (function(parameters={"beta": None}), "'parameters' must be an object of finite numbers"),

@@ -118,9 +118,10 @@ def test_gated_vector_and_learnable_layers() -> None:
         (limen.CrossEntropy(), [0], "log(exp("),
         (limen.CrossEntropy(), [[0.25, 0.75]], "flow[0] = "),
         (limen.BinaryCrossEntropy(from_logits=True), [[0, 1]], "(logistic("),
+        (limen.BinaryCrossEntropy(from_logits=True), [[0, 1]], " = [softplus("),
         (limen.HalfSquaredError(), [[0.0, 1.0]], "1/2 [("),
     ],
-    ids=["labels", "probabilities", "binary", "squared"],
+    ids=["labels", "probabilities", "binary", "binary loss", "squared"],
 )
 def test_losses(loss: Any, target: Any, shown: str) -> None:
     model = limen.Model([limen.Linear(2, 2)], dtype="float64")
@@ -133,6 +134,26 @@ def test_probabilities_of_a_logistic_layer() -> None:
     model = limen.Model([limen.Linear(2, 1), limen.Activation("logistic")], dtype="float64")
     text = traced(model, [1.0, 2.0], [1], limen.BinaryCrossEntropy())
     assert "flow[0] = ((1 - 1) / (1 - " in text
+    p = model.layers[1].output[0]
+    assert f"  loss = -[1*log({p:.6g}) + (1 - 1)*log(1 - {p:.6g})] = {-np.log(p):.6g}" in text
+
+
+def test_formulas_come_with_their_parameters_and_slopes() -> None:
+    layers = [
+        limen.Linear(2, 4),
+        limen.Activation(limen.get("swish", beta=2.5), learnable="beta"),
+        limen.Activation(limen.get("heaviside").surrogate("arctan")),
+        limen.Activation("bilinear"),
+    ]
+    model = limen.Model(layers)
+    layers[1].learnable["beta"].value = 1.5
+    text = traced(model, [0.5, -1.0], [0.0, 1.0], limen.HalfSquaredError())
+    for said in (
+        "swish = x * sigmoid(beta * x),  beta = 1.5",
+        "f'(x[j]),  f' = 1 / (1 + x**2) (that of arctan)",
+        "half by half,  df/dvalue = gate,  df/dgate = value",
+    ):
+        assert said in text
 
 
 def test_wide_layers_are_cut_kindly() -> None:

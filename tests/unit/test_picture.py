@@ -95,3 +95,12 @@ def test_svg_draws_up_as_up() -> None:
     places = [tuple(map(float, place.split())) for place in value[1:].split("L")]
     assert places[0] == pytest.approx((0, 47), abs=2)
     assert places[-1] == pytest.approx((100, 3), abs=2)
+
+
+def test_a_surrogate_is_named_beside_its_curve() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    picture.plot(limen.get("heaviside").surrogate("arctan"), axes)
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["heaviside", "heaviside′, that of arctan"]

@@ -39,6 +39,7 @@ _POSITIVE = {"exp", "cosh", "sech", "sigmoid", "softplus", "erfc", "abs", "pi", 
 
 # Multiplying out is tried only where it can pay; beyond this it cannot.
 _MOST_TERMS = 48
+_MOST_STEPS = 400
 _MOST_POWER = 4
 
 
@@ -262,7 +263,9 @@ def expand(products: Iterable[Product]) -> Sum | None:
     """Multiplies out every whole positive power of a sum; None when that grows too large."""
     total = Sum()
     pending = list(products)
-    while pending:
+    for _ in range(_MOST_STEPS):
+        if not pending:
+            return total
         product = pending.pop()
         base = next((b for b, n in product.powers.items() if _is_expandable(b, n)), None)
         if base is None:
@@ -272,7 +275,7 @@ def expand(products: Iterable[Product]) -> Sum | None:
         pending.extend(rest.copy().multiply(term) for term in as_sum(base).products())
         if len(pending) + len(total.terms) > _MOST_TERMS:
             return None
-    return total
+    return None
 
 
 def _is_expandable(base: Expression, exponent: Fraction) -> bool:

@@ -61,11 +61,12 @@ def plot(comparison: Comparison, figure: Any) -> None:
 def _accuracy(axes: Any, place: int, row: Row) -> None:
     percent = [100 * value for value in row.accuracies]
     axes.plot(percent, [place] * len(percent), "o", color=COLOUR, alpha=0.25, markersize=5)
+    mean = 100 * row.accuracy
     margin = 0.0 if math.isnan(row.margin) else 100 * row.margin
     axes.errorbar(
-        100 * row.accuracy,
+        mean,
         place,
-        xerr=margin,
+        xerr=[[min(margin, mean)], [min(margin, 100 - mean)]],
         fmt="o",
         color=COLOUR,
         markersize=7,

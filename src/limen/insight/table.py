@@ -56,7 +56,8 @@ def _task(comparison: Comparison) -> str:
     return (
         f"{data.name}: {len(data.train_inputs):,} samples to learn from, "
         f"{len(data.test_inputs):,} to test; Linear layers {' - '.join(map(str, widths))} with the "
-        f"function between them; Adam({recipe.learning_rate:g}), {recipe.epochs} epochs, "
+        f"function between them; Adam({recipe.learning_rate:g}), "
+        f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}, "
         f"batches of {recipe.batch_size}; {seeds} seed{'s' * (seeds > 1)}"
     )
 
@@ -89,8 +90,9 @@ def _table(rows: list[Row], width: int) -> Table:
 
 
 def _interval(row: Row) -> tuple[float, float]:
+    """The ends to draw: few seeds give an interval wider than all accuracies there are."""
     margin = 0.0 if math.isnan(row.margin) else row.margin
-    return row.accuracy - margin, row.accuracy + margin
+    return max(0.0, row.accuracy - margin), min(1.0, row.accuracy + margin)
 
 
 def _bar(row: Row, low: float, high: float, count: int) -> Text:

@@ -17,6 +17,7 @@ from limen.vector import VECTOR_FUNCTIONS, VectorFunction
 __all__ = ["Activation"]
 
 Array = NDArray[Any]
+_LONGEST_SLOPE = 120  # characters of a derivative that still help to follow a trace
 
 
 class Activation(Layer):
@@ -93,10 +94,12 @@ class Activation(Layer):
     @property
     def formula(self) -> str:
         """The forward step in one line."""
-        name, text = self._function.name, self._function.formula
-        if isinstance(self._function, VectorFunction):
+        function = self.function
+        name, text = function.name, function.formula
+        if isinstance(function, VectorFunction):
             return f"y[j] = {text}"
         definition = "" if name == text else f",  {name} = {text}"
+        definition += "".join(f",  {n} = {value:.6g}" for n, value in function.parameters.items())
         if self.is_gated:
             return f"y[j] = {name}(gate[j], value[j]){definition}"
         return f"y[j] = {name}(x[j]){definition}"
@@ -108,8 +111,11 @@ class Activation(Layer):
         if isinstance(function, VectorFunction):
             return f"grad_input[j] = {function.backward_formula}"
         if self.is_gated:
-            return "grad_input = (grad_output df/dvalue, grad_output df/dgate), half by half"
-        return "grad_input[j] = grad_output[j] f'(x[j])"
+            slopes = "".join(_slope(function, name, f"df/d{name}") for name in ("value", "gate"))
+            halves = "(grad_output df/dvalue, grad_output df/dgate), half by half"
+            return f"grad_input = {halves}{slopes}"
+        slope = _slope(function, "x", "f'")
+        return f"grad_input[j] = grad_output[j] f'(x[j]){slope}"
 
     def parameters(self) -> tuple[Parameter, ...]:
         """The learnable parameters of the function; none unless asked for."""
@@ -166,6 +172,15 @@ class Activation(Layer):
         return f"Activation({self._function.name}{learnable}{halves})"
 
 
+def _slope(function: ActivationFunction, by: str, called: str) -> str:
+    """A derivative written out, where a reader can take it in."""
+    text = function.derivative(by).formula
+    if len(text) > _LONGEST_SLOPE:
+        return ""
+    other = function.surrogate_function
+    return f",  {called} = {text}" + (f" (that of {other.name})" if other is not None else "")
+
+
 def _halves(x: Array) -> tuple[Array, Array]:
     half = x.shape[-1] // 2
     return x[..., :half], x[..., half:]
@@ -174,6 +189,8 @@ def _halves(x: Array) -> tuple[Array, Array]:
 def _resolved(function: Any) -> ActivationFunction | VectorFunction:
     if isinstance(function, VectorFunction):
         return function
+    if function is None:  # to `limen.activation`, which is a decorator too, None means "not yet"
+        raise TypeError("Activation: expected a function, its name or its formula, given None")
     if isinstance(function, str) and function in VECTOR_FUNCTIONS:
         return VECTOR_FUNCTIONS[function]
     return resolve(function)

@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 
 class BinaryCrossEntropy(Loss):
-    """The cost of coding yes-or-no targets: `-sum_j t log p + (1 - t) log(1 - p)`, per sample.
+    """The cost of coding yes-or-no targets: `-sum_j [t log p + (1 - t) log(1 - p)]`.
 
     With `from_logits=True` the predictions are pre-activations z with p = logistic(z), and loss
     and flow are exact for every finite z: prefer it for training.
@@ -45,11 +45,11 @@ class BinaryCrossEntropy(Loss):
     def __init__(self, from_logits: bool = False) -> None:
         self.from_logits = bool(from_logits)
         if self.from_logits:
-            self.formula = "sum_j softplus(z[j]) - t[j] z[j], averaged over the batch"
+            self.formula = "sum_j [softplus(z[j]) - t[j] z[j]], averaged over the batch"
             self.backward_formula = "(logistic(z[j]) - t[j]) / batch"
         else:
             self.formula = (
-                "-sum_j t[j] log(p[j]) + (1 - t[j]) log(1 - p[j]), averaged over the batch"
+                "-sum_j [t[j] log(p[j]) + (1 - t[j]) log(1 - p[j])], averaged over the batch"
             )
             self.backward_formula = "((1 - t[j]) / (1 - p[j]) - t[j] / p[j]) / batch"
 

@@ -53,12 +53,14 @@ class History:
             The axes of the losses.
         """
         import matplotlib.pyplot as plt
+        from matplotlib.ticker import MaxNLocator
 
         if ax is None:
             _, ax = plt.subplots()
         epochs = range(1, self.epochs + 1)
         self._draw(ax, epochs, "loss", "C0")
         ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_ylabel(f"loss ({self.loss_name})" if self.loss_name else "loss")
         handles = ax.get_lines()
         if self.accuracy:
@@ -66,7 +68,8 @@ class History:
             self._draw(right, epochs, "accuracy", "C1")
             right.set_ylabel("accuracy")
             handles = [*handles, *right.get_lines()]
-        ax.legend(handles=handles)
+        # Above the axes, where it hides no curve of either.
+        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
         return ax
 
     def _draw(self, ax: Any, epochs: range, figure: str, colour: str) -> None:

@@ -48,7 +48,8 @@ class Model:
         layers: the layers, in order; each belongs to one place in one model.
         seed: draws the weights (a weight depends on the seed and on how many Linear layers come
             before it, so that another activation function starts from the same weights) and the
-            order of the samples in `fit`. None draws a fresh one.
+            order of the samples in `fit`: a whole number from 0, below 2**64. None draws a fresh
+            one.
         dtype: "float32" or "float64": of every parameter, representation and flow.
 
     Raises:
@@ -70,7 +71,7 @@ class Model:
         self.dtype = model_dtype(dtype)
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-        self.seed = int(seed)
+        self.seed = _checked_seed(seed)
         self._check_layers()
         linear_layers = 0
         for index, layer in enumerate(self.layers):
@@ -294,3 +295,11 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({list(self.layers)!r}, dtype={self.dtype.name!r})"
+
+
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TypeError(f"Model: seed must be a whole number, given {seed!r}")
+    if not 0 <= seed < 2**64:  # what a model file holds
+        raise ValueError(f"Model: seed must be from 0 to 2**64 - 1, given {seed}")
+    return int(seed)

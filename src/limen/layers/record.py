@@ -144,6 +144,8 @@ def restore_function(record: Record, *, depth: int = 0) -> ActivationFunction:
             f"{record.place}: more than {_MOST_SURROGATES} surrogates inside each other"
         )
     name, formula = record.text("name"), record.text("formula")
+    if not all(c.isprintable() or c.isspace() for c in name):  # what a terminal would obey
+        raise FileError(f"{record.place}: 'name' holds control characters")
     inputs, parameters = record.texts("inputs"), record.numbers("parameters")
     at_kinks = _kinks(record)
     surrogate = record.optional("surrogate")

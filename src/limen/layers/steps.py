@@ -89,11 +89,23 @@ def loss_value(loss: Loss, prediction: Array, target: Array, *, limit: int) -> s
         exponentials = [f"exp({number(z)})" for z in prediction[: limit + 1]]
         inside = _joined(exponentials, limit, len(prediction)) if abs(peak) < 700 else "..."
         return f"log({inside}) - {factor(prediction[target])} = "
+    if isinstance(loss, CrossEntropy):
+        return ""
+    pairs = list(zip(prediction[: limit + 1], target, strict=False))
     if isinstance(loss, HalfSquaredError):
-        pairs = zip(prediction[: limit + 1], target, strict=False)
         squares = [f"({number(p)} - {factor(t)})^2" for p, t in pairs]
         return f"1/2 [{_joined(squares, limit, len(prediction))}] = "
+    if isinstance(loss, BinaryCrossEntropy):
+        costs = [_cost(loss, number(p), number(t)) for p, t in pairs]
+        sign = "" if loss.from_logits else "-"
+        return f"{sign}[{_joined(costs, limit, len(prediction))}] = "
     return ""
+
+
+def _cost(loss: BinaryCrossEntropy, p: str, t: str) -> str:
+    if loss.from_logits:
+        return f"softplus({p}) - {t}*{f'({p})' if p.startswith('-') else p}"
+    return f"{t}*log({p}) + (1 - {t})*log(1 - {p})"
 
 
 def loss_flow(loss: Loss, prediction: Array, target: Array, neuron: int) -> str:

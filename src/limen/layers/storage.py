@@ -57,6 +57,7 @@ def save(model: Model, path: str | PathLike[str]) -> None:
 
     Raises:
         ValueError: when a parameter holds NaN or infinity, which `load` would refuse.
+        FileError: when a formula is longer than the parser takes, so that `load` would refuse it.
     """
     from safetensors.numpy import save as to_bytes
 
@@ -72,6 +73,7 @@ def save(model: Model, path: str | PathLike[str]) -> None:
         "layers": [_describe(layer) for layer in model.layers],
     }
     text = json.dumps(description, allow_nan=False)
+    _layers(_description({_KEY: text}))  # what is written can be read
     _write_whole(Path(os.path.realpath(path)), to_bytes(arrays, metadata={_KEY: text}))
 
 
@@ -103,9 +105,8 @@ def _load(path: str | PathLike[str]) -> Model:
             record = _description(file.metadata())
             dtype = record.choice("dtype", MODEL_DTYPES)
             seed = record.integer("seed", smallest=0, largest=2**64 - 1)
-            records = record.records("layers", most=_MOST_LAYERS)
+            layers = _layers(record)
             record.finished()
-            layers = [_restore(layer) for layer in records]
             _fill(layers, file, dtype)
     except SafetensorError as error:
         raise FileError(f"damaged safetensors file: {error}") from error
@@ -140,6 +141,10 @@ def _description(metadata: dict[str, str] | None) -> Record:
     if version != _VERSION:
         raise FileError(f"format version {version}; this limen reads version {_VERSION}")
     return record
+
+
+def _layers(record: Record) -> list[Layer]:
+    return [_restore(layer) for layer in record.records("layers", most=_MOST_LAYERS)]
 
 
 def _describe(layer: Layer) -> dict[str, Any]:

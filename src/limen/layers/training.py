@@ -69,11 +69,14 @@ def fit(
     Returns:
         The losses (and accuracies) epoch by epoch.
     """
-    _check_plan(loss, epochs, batch_size)
-    run = _Run(model, loss, optimizer if optimizer is not None else Adam())
+    optimizer = Adam() if optimizer is None else optimizer
+    _check_plan(loss, optimizer, epochs, batch_size)
+    run = _Run(model, loss, optimizer)
     training = _Data.of(model, loss, x, y, batch_size, "x")
     held_out = None
     if validation is not None:
+        if not isinstance(validation, tuple | list) or len(validation) != 2:
+            raise TypeError(f"fit: validation must be a pair (x, y), given {type(validation)}")
         held_out = _Data.of(model, loss, *validation, batch_size, "validation")
     history = History(loss_name=repr(loss), optimizer_name=repr(run.optimizer))
     shuffler = model.shuffler if shuffle else None
@@ -193,9 +196,13 @@ def _epoch(
     return "interrupted (Ctrl-C)" if interrupted() else ""
 
 
-def _check_plan(loss: Loss, epochs: int, batch_size: int) -> None:
+def _check_plan(loss: Loss, optimizer: Optimizer, epochs: int, batch_size: int) -> None:
     if not isinstance(loss, Loss):
         raise TypeError(f"fit: loss must be a loss such as limen.CrossEntropy(), given {loss!r}")
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"fit: optimizer must be an optimizer such as limen.Adam(), given {optimizer!r}"
+        )
     for count, what in ((epochs, "epochs"), (batch_size, "batch_size")):
         if not isinstance(count, int | np.integer) or count < 1:
             raise ValueError(f"fit: {what} must be a whole number from 1, given {count!r}")
