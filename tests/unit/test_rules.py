@@ -162,3 +162,12 @@ def test_derivative_by_a_parameter() -> None:
         expected = mp.diff(lambda b: 3 / (1 + mp.exp(-3 * b)), 2)
         assert mp.almosteq(value(at_two, mp.mpf(3)), expected, rel_eps=mp.mpf(10) ** -20)
     assert math.isfinite(float(expected))
+
+
+def test_a_long_product_is_not_multiplied_out() -> None:
+    formula = parse("*".join(f"(x + {k})" for k in range(1, 31)))
+    form = canonical(formula)  # 2**30 terms would take for ever
+    slope = canonical(derivative(form, X))
+    assert size(form) < 100 and size(slope) < 2000
+    with mp.workprec(200):
+        assert value(form, mp.mpf(0)) == math.factorial(30)
