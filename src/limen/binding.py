@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -80,15 +79,9 @@ class Binding:
             return Binding.of(f.derivative()).limits("forward")
         if not self._is_one_of_many:
             return known_limits(f.expression, f.inputs[0], f.parameters)
-        signs = tuple(math.copysign(1.0, value) for value in f.parameters.values())
-        found: list[float] | None = self.relatives.get(("limits", signs))
-        if found is None:
-            found = far_limits(f.expression, f.inputs[0], f.parameters)
-            if found is None:
-                found = known_limits(f.expression, f.inputs[0], f.parameters)
-            elif all(limit in (0.0, math.inf, -math.inf) for limit in found):
-                self.relatives["limits", signs] = found  # the same for all values of these signs
-        return found
+        # Not shared: exp(a*x) has other limits at a = 0, and exp(a*x - x) at a = 1.
+        found = far_limits(f.expression, f.inputs[0], f.parameters)
+        return known_limits(f.expression, f.inputs[0], f.parameters) if found is None else found
 
     def _passes_on(self, direction: str) -> ActivationFunction:
         """The function whose formula the direction computes."""

@@ -216,14 +216,16 @@ class ActivationFunction(Properties):
             UnknownNameError: for a name that is neither an input nor a parameter.
         """
         if isinstance(by, str):
-            return self._derived(self.slope(by), f"{self.name} by {by}")
+            source = self if by in self.parameters else self._surrogate or self
+            return self._derived(source, self.slope(by), f"{self.name} by {by}")
         if self.is_gated:
             raise FormulaError(f"{self.name} has two inputs: derivative('gate') or ('value')")
         if by < 0:
             raise FormulaError(f"the order of a derivative is 0 or more, got {by}")
         found = self
         for order in range(1, by + 1):
-            found = found._derived(found.slope(self.inputs[0]), self.name + "'" * order)
+            source = found._surrogate or found
+            found = found._derived(source, found.slope(self.inputs[0]), self.name + "'" * order)
         return found
 
     # --- Variants ------------------------------------------------------------------------
@@ -242,7 +244,8 @@ class ActivationFunction(Properties):
             definition,
             at_kinks=self.at_kinks,
             surrogate=self._surrogate,
-            relatives=self._binding.relatives,
+            # One number for all kinks: where they are may depend on the parameters.
+            relatives=None if isinstance(self.at_kinks, float) else self._binding.relatives,
         )
 
     def with_kinks(self, at_kinks: AtKinks) -> ActivationFunction:
@@ -268,8 +271,10 @@ class ActivationFunction(Properties):
         """The function whose derivative the backward pass takes, if it is another's."""
         return self._surrogate
 
-    def _derived(self, slope: Expression, name: str) -> ActivationFunction:
-        source = self._surrogate or self
+    def _derived(
+        self, source: ActivationFunction, slope: Expression, name: str
+    ) -> ActivationFunction:
+        """A derivative as a function: of the parameters of the function it was derived from."""
         definition = Definition(name, self.inputs, source.parameters, slope)
         return ActivationFunction(definition, relatives=source._binding.relatives_of(name))
 

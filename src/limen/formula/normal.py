@@ -185,20 +185,24 @@ def as_product(node: Expression) -> Product:
 
     The product is kept for the next reader: copy it before changing it.
     """
-    if node.is_constant:
-        return Product(node.payload)
-    match node.operation:
-        case "multiply":
-            return as_product(node.arguments[0]).copy().multiply(as_product(node.arguments[1]))
-        case "divide":
-            return as_product(node.arguments[0]).copy().multiply(as_product(node.arguments[1]), -1)
-        case "sqrt":
-            return _raised(node.arguments[0], Fraction(1, 2), node)
-        case "power" if node.arguments[1].is_constant:
-            return _raised(node.arguments[0], node.arguments[1].payload, node)
-        case "add":
-            return _sum_as_product(node)
-    return Product().times(node)
+    result = Product()
+    stack = [(node, 1)]
+    while stack:
+        item, sign = stack.pop()
+        if item.operation in ("multiply", "divide"):
+            first, second = item.arguments
+            stack += [(second, -sign if item.operation == "divide" else sign), (first, sign)]
+        elif item.is_constant:
+            result.coefficient *= item.payload**sign
+        elif item.operation == "add":
+            result.multiply(_sum_as_product(item), sign)
+        elif item.operation == "sqrt":
+            result.multiply(_raised(item.arguments[0], Fraction(1, 2), item), sign)
+        elif item.operation == "power" and item.arguments[1].is_constant:
+            result.multiply(_raised(item.arguments[0], item.arguments[1].payload, item), sign)
+        else:
+            result.times(item, sign)
+    return result
 
 
 def _sum_as_product(node: Expression) -> Product:

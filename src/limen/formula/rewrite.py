@@ -73,7 +73,7 @@ def _rewrite_sum_by(rule: Rule, total: Sum, canonical: Canonical) -> bool:
             common = term.copy().multiply(found, -1)
             partner = common.copy().multiply(_instance(second, bound, canonical))
             others = as_sum(partner.build())
-            if not _holds(total, others) or term.monomial in others.terms:
+            if not others.terms or not _holds(total, others) or term.monomial in others.terms:
                 continue
             total.minus(term)
             for other in others.products():

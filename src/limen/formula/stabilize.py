@@ -8,6 +8,7 @@ conjugate of a cancelling square root.
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 from functools import lru_cache
 
@@ -21,12 +22,15 @@ from limen.formula.expression import (
     evaluate,
     negate,
     rebuild,
+    walk,
 )
 from limen.formula.normal import Product, Sum, as_product, as_sum, expand
 from limen.formula.operations import OPERATIONS
 from limen.formula.rewrite import rewrite_node, rewrite_product, rewrite_sum, spread
 
 __all__ = ["canonical", "stable"]
+
+_MOST_SUMS = 3  # a longer product of sums does not collapse when it is multiplied out
 
 
 @lru_cache(maxsize=1 << 12)
@@ -42,11 +46,30 @@ def stable(root: Expression) -> Expression:
 
 
 def _rewritten(root: Expression, numeric: bool) -> Expression:
+    inner = _inside_chains(root)
+
     def visit(node: Expression, *arguments: Expression) -> Expression:
-        return _simplify(rebuild(node, arguments), numeric)
+        built = rebuild(node, arguments)
+        return built if node in inner else _simplify(built, numeric)
 
     result: Expression = evaluate(root, visit)
     return result
+
+
+_CHAINS = {"add": "sum", "multiply": "product", "divide": "product"}
+
+
+def _inside_chains(root: Expression) -> set[Expression]:
+    """The sums within sums and products within products: read as one, they are simplified once."""
+    nodes = list(walk(root))
+    uses = Counter(argument for node in nodes for argument in node.arguments)
+    return {
+        argument
+        for node in nodes
+        if node.operation in _CHAINS
+        for argument in node.arguments
+        if _CHAINS.get(argument.operation) == _CHAINS[node.operation] and uses[argument] == 1
+    }
 
 
 def _simplify(node: Expression, numeric: bool) -> Expression:
@@ -149,7 +172,7 @@ def _merge_exponentials(product: Product) -> bool:
 def _multiply_out(product: Product) -> Expression | None:
     """A product of sums, multiplied out where all but one term cancels: (r + x)(r - x)."""
     sums = [b for b, n in product.powers.items() if b.operation == "add" and n >= 1]
-    if len(sums) < 2:
+    if not 2 <= len(sums) <= _MOST_SUMS:
         return None
     pair = Product(Fraction(1), {b: Fraction(1) for b in sums})
     expanded = expand([pair])
@@ -288,13 +311,19 @@ def _conjugate_pair(root: Product, partner: Product) -> Expression | None:
         return None
     under = Sum().plus(root).minus(partner).build()
     turned = over.products()[0].multiply(as_product(under), -1).build()
-    towards = Product(partner.coefficient * (1 if root.coefficient > 0 else -1), partner.powers)
+    factor = Product(root.coefficient, {b: n for b, n in root.powers.items() if not _is_root(b, n)})
+    towards = factor.multiply(partner)
+    towards.coefficient = Fraction(1 if towards.coefficient > 0 else -1)
+    if all(n % 2 == 0 for n in towards.powers.values()):
+        return turned if towards.coefficient < 0 else None
     side = towards.build()
-    if side.is_constant:
-        return turned if side.payload < 0 else None
     together = Sum().plus(root).plus(partner).build()
     return apply("where", apply("less", side, ZERO), turned, together)
 
 
 def _has_root_of_sum(product: Product) -> bool:
-    return any(n == Fraction(1, 2) and b.operation == "add" for b, n in product.powers.items())
+    return any(_is_root(base, exponent) for base, exponent in product.powers.items())
+
+
+def _is_root(base: Expression, exponent: Fraction) -> bool:
+    return exponent == Fraction(1, 2) and base.operation == "add"

@@ -8,9 +8,11 @@ are compiled afresh in each process and nothing is read.
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401 - for its fork hook, see below
 import hashlib
 import importlib.util
 import json
+import logging  # noqa: F401 - for its fork hook, see below
 import os
 import stat
 import sys
@@ -32,7 +34,9 @@ __all__ = ["Kernel", "compile_kernel", "folder", "recall"]
 
 Kernel = Callable[..., None]
 _compiling = threading.RLock()
-# A child forked while another thread compiles would wait for that thread for ever.
+# A child forked while another thread compiles would wait for that thread for ever. The hooks run
+# last first: those of logging and concurrent.futures must be older than ours, or the fork would
+# hold their locks while it waits here, and Numba's imports, which need them, would wait for it.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_compiling.acquire,

@@ -232,9 +232,15 @@ def _divided_often(over: Expression, base: Expression, exponent: Expression) -> 
 
 
 def _factors(product: Expression) -> list[Expression]:
-    if product.operation != "multiply":
-        return [product]
-    return [f for a in product.arguments for f in _factors(a)]
+    found = []
+    stack = [product]
+    while stack:
+        item = stack.pop()
+        if item.operation == "multiply":
+            stack += reversed(item.arguments)
+        else:
+            found.append(item)
+    return found
 
 
 def _lower_minimum(a: Expression, b: Expression) -> Expression:
