@@ -184,7 +184,7 @@ def _load(source: str, name: str) -> ModuleType:
 
 def _write(path: Path, source: str) -> None:
     """Writes the file whole, unless it is there: Numba's cache depends on its time stamp."""
-    if path.exists() and path.read_text(encoding="utf-8") == source:
+    if path.exists() and path.read_bytes() == source.encode():
         return
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     with os.fdopen(handle, "w", encoding="utf-8") as file:

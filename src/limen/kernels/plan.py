@@ -40,8 +40,9 @@ from limen.kernels.patches import apply_patches
 __all__ = ["GRAD_OUTPUT", "LIMIT_NAMES", "Plan", "backward_plan", "forward_plan"]
 
 GRAD_OUTPUT = "grad_output"
-LIMIT_NAMES = ("at_minus_infinity", "at_plus_infinity")
-"""The parameters that carry the limits, which depend on the values of the others."""
+LIMIT_NAMES = ("_at_minus_infinity", "_at_plus_infinity")
+"""The parameters that carry the limits, which depend on the values of the others. No parameter of a
+formula begins with an underscore."""
 
 _LARGEST = constant(sys.float_info.max)
 # Beyond this, NaN can only come of an overflow on the way (infinity minus infinity, or times 0),

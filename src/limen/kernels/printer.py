@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from limen.formula.expression import Expression, evaluate, walk
 from limen.formula.operations import OPERATIONS
 from limen.kernels.constants import as_pair
-from limen.kernels.plan import Plan
+from limen.kernels.plan import GRAD_OUTPUT, Plan
 
 __all__ = ["DTYPES", "to_source"]
 
@@ -34,7 +34,13 @@ DTYPES = tuple(_LOAD_STORE)
 _LINE = 72
 _INFIX = {"add": "+", "multiply": "*", "divide": "/"}
 _CALLS = {"add": "add", "multiply": "mul", "divide": "div", "negate": "neg", "abs": "absolute"}
-_RESERVED = {*OPERATIONS, *keyword.kwlist, "kernel", "range", "float64", "float32", "i"}
+_RESERVED = {
+    *OPERATIONS,
+    *_CALLS.values(),
+    *("narrow", "reciprocal", "select", "square", "sub", "widen"),
+    *keyword.kwlist,
+    *("float32", "float64", "i", "kernel", "out", "range", GRAD_OUTPUT),
+}
 
 
 def to_source(plan: Plan, dtype: str, title: str) -> str:
@@ -235,5 +241,5 @@ def _element(name: str) -> str:
 
 def _scalar(name: str) -> str:
     """A parameter's name, out of the way of the names the printer makes itself."""
-    taken = name in _RESERVED or name[-1].isdigit() or name.endswith("_array") or name == "out"
+    taken = name in _RESERVED or name[-1] in "_0123456789" or name.endswith("_array")
     return f"{name}_" if taken else name
