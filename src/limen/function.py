@@ -194,8 +194,10 @@ class ActivationFunction(Properties):
         arrays = self._admitted(inputs)
         first = arrays[0]
         flow = self._admitted_flow(grad_output, first)
-        given = out if isinstance(out, tuple | list) else (out,) * len(arrays)
-        if len(given) != len(arrays):
+        given = out if isinstance(out, tuple | list) else (out,)
+        if out is None:
+            given *= len(arrays)
+        if len(given) != len(arrays) or (out is not None and len({*map(id, given)}) < len(given)):
             raise ShapeError(f"out must be {len(arrays)} arrays, one for each input")
         results = [output(o, first) for o in given]
         sums = self._parameter_gradients(flow, arrays) if parameters else None

@@ -244,3 +244,33 @@ def test_objects_show_themselves() -> None:
     assert swish._repr_latex_().startswith("$")
     card = limen.activation("where(x < 0, 0, x)", name="<script>")._repr_html_()
     assert "<script>" not in card and "<svg" in card and "lipschitz" in card
+
+
+def test_kinks_move_with_the_parameters() -> None:
+    shrink = limen.get("hardshrink", at_kinks=7.0)
+    x = np.array([-1.0, -0.5, 0.5, 1.0])
+    for lambd, expected in ((0.5, [1.0, 7.0, 7.0, 1.0]), (1.0, [7.0, 0.0, 0.0, 7.0])):
+        moved = shrink.with_parameters(lambd=lambd)
+        np.testing.assert_array_equal(moved.backward(1.0, x), expected)
+
+
+def test_one_of_many_has_its_own_limits() -> None:
+    growth = limen.activation("exp(a * x) * exp(-x)", a=1.0)
+    ends = np.array([-np.inf, np.inf])
+    for a, expected in ((2.0, [0.0, np.inf]), (0.5, [np.inf, 0.0]), (1.0, [1.0, 1.0])):
+        np.testing.assert_array_equal(growth.with_parameters(a=a)(ends), expected)
+
+
+def test_a_surrogate_leaves_the_derivative_by_a_parameter_alone() -> None:
+    swish = limen.get("swish")
+    other = swish.surrogate(limen.get("swish", beta=3.0))
+    x = np.array([-1.0, 0.5, 2.0])
+    np.testing.assert_array_equal(other.derivative("beta")(x), swish.derivative("beta")(x))
+    assert other.derivative().parameters == {"beta": 3.0}
+
+
+def test_each_gradient_of_a_gated_function_has_its_own_array() -> None:
+    swiglu, x = limen.get("swiglu"), np.ones(3)
+    for out in (np.empty(3), (x, x), (np.empty(3),)):
+        with pytest.raises(ShapeError, match="2 arrays"):
+            swiglu.backward(x, x, x, out=out)

@@ -107,6 +107,27 @@ def test_a_forked_child_may_call_kernels_and_compile() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=120)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+def test_a_fork_while_a_thread_compiles_for_the_first_time(tmp_path: Path) -> None:
+    # Numba's imports log, and a fork holds the lock of logging: whoever waits must not hold it.
+    script = (
+        "import os, threading, time, limen\n"
+        "f = limen.get('mish')\n"
+        "f.derivative().formula, f.limits\n"
+        "worker = threading.Thread(target=f, args=(1.0,))\n"
+        "worker.start()\n"
+        "time.sleep(0.05)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(0 if f(1.0) > 0.8 else 1)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "worker.join()\n"
+    )
+    environment = {**os.environ, "LIMEN_CACHE_DIR": str(tmp_path)}
+    run = [sys.executable, "-W", "ignore", "-c", script]
+    subprocess.run(run, env=environment, check=True, timeout=60)
+
+
 def test_a_task_that_fails_says_so_after_all_have_ended() -> None:
     done: list[int] = []
 
@@ -150,6 +171,19 @@ def test_without_a_cache_folder_kernels_still_work(tmp_path: Path) -> None:
     script = "import limen; assert limen.get('silu')(0.0) == 0"
     environment = {**os.environ, "LIMEN_CACHE_DIR": str(blocked)}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xe9\xff not what was written"])
+def test_damaged_files_in_the_cache_folder_are_passed_over(tmp_path: Path, damage: bytes) -> None:
+    environment = {**os.environ, "LIMEN_CACHE_DIR": str(tmp_path)}
+    script = "import limen; assert limen.get('silu')(0.0) == 0"
+    run = [sys.executable, "-c", script]
+    subprocess.run(run, env=environment, check=True, timeout=120)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".nbi" for path in files)
+    for path in files:
+        path.write_bytes(damage)
+    subprocess.run(run, env=environment, check=True, timeout=120)
 
 
 def test_a_tampered_source_file_is_never_run(tmp_path: Path) -> None:

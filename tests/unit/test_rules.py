@@ -10,6 +10,7 @@ from mpmath import mp
 
 from limen.certify.measure import FORMATS, is_tight
 from limen.certify.reference import Reference
+from limen.formula import real
 from limen.formula.derive import derivative
 from limen.formula.expression import Expression, constant, input_, parameter, size, substitute
 from limen.formula.parse import parse
@@ -17,6 +18,7 @@ from limen.formula.rules import RULES, Rule
 from limen.formula.show import to_text
 from limen.formula.stabilize import canonical, stable
 from limen.kernels.constants import functions as mpmath_functions
+from limen.registry import find_definition
 
 X = input_("x")
 U = parameter("u")
@@ -171,3 +173,36 @@ def test_a_long_product_is_not_multiplied_out() -> None:
     assert size(form) < 100 and size(slope) < 2000
     with mp.workprec(200):
         assert value(form, mp.mpf(0)) == math.factorial(30)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "cosh(0.5) * x",
+        "x * cosh(beta)",
+        "x * abs(0.1)",
+        "tanh(beta) * cosh(beta) * x",
+        "hardswish(abs(3 + beta))",
+        "softplus(x - x) - 2 * x + erf(x)",
+    ],
+)
+def test_rules_end_where_nothing_varies(formula: str) -> None:
+    expression = parse(formula, parameters=["beta"], functions=find_definition)
+    form = canonical(expression)
+    assert canonical(form) is form
+    environment = {"x": 0.75, "beta": 1.25}
+    assert real.value(form, environment) == pytest.approx(real.value(expression, environment))
+
+
+@pytest.mark.parametrize("formula", ["x**(2 / 3)", "1 / x**(1 / 3)", "(sqrt(0.1 + x))**(2 / 3)"])
+def test_a_power_of_one_is_one(formula: str) -> None:
+    form = canonical(parse(formula))
+    assert canonical(form) is form
+    assert "1**" not in to_text(form)
+
+
+@pytest.mark.parametrize("x", [-1e-40, 1e-40, -1e-30, -1e-10, -3.0, 3.0])
+def test_a_root_is_turned_only_where_it_cancels(x: float) -> None:
+    # x + x * sqrt(...) never cancels, whatever the sign of x: its conjugate would divide by 0.
+    form = stable(parse("x * sqrt(1 + abs(x)) + x"))
+    assert real.value(form, {"x": x}) == pytest.approx(x * (math.sqrt(1 + abs(x)) + 1), rel=1e-14)

@@ -92,9 +92,14 @@ def _jit(function: Callable[..., None], plan: Plan, dtype: str) -> Kernel:
     written = [types.Array(types.float64 if w else element, 1, "C") for w in plan.wide]
     numbers = [types.float64] * len(plan.parameters)
     signature = types.void(*[read] * len(plan.inputs), *written, *numbers)
-    is_cached = folder() is not None
-    compiled = numba.njit([signature], nogil=True, error_model="numpy", cache=is_cached)
-    kernel: Kernel = compiled(function)
+    kernel: Kernel
+    if folder() is not None:
+        try:
+            kernel = numba.njit([signature], nogil=True, error_model="numpy", cache=True)(function)
+            return kernel
+        except Exception:
+            pass  # a damaged file or a full disk; whatever else is wrong shows again below
+    kernel = numba.njit([signature], nogil=True, error_model="numpy")(function)
     return kernel
 
 
