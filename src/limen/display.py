@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from limen.formula.show import to_text
+
 if TYPE_CHECKING:
     from limen.function import ActivationFunction
 
@@ -22,7 +24,7 @@ def as_text(f: ActivationFunction) -> str:
     """One line: name, inputs with parameters, formula, and whatever is unusual."""
     parts = [*f.inputs, *(f"{name}={value:g}" for name, value in f.parameters.items())]
     name = f.name if f.name.isidentifier() else "f"
-    return f"<{name}({', '.join(parts)}) = {f.formula}{_remarks(f)}>"
+    return f"<{name}({', '.join(parts)}) = {to_text(f.expression, _SHOWN)}{_remarks(f)}>"
 
 
 def _remarks(f: ActivationFunction) -> str:

@@ -6,11 +6,13 @@ import difflib
 import threading
 from collections.abc import Callable
 from functools import cache
+from keyword import iskeyword
 from typing import Any, overload
 
 from limen import catalog
 from limen.errors import FormulaError, UnknownNameError
-from limen.formula.definition import Definition, check_default, inputs_of
+from limen.formula.definition import INPUTS, Definition, check_default, inputs_of
+from limen.formula.operations import OPERATIONS
 from limen.formula.parse import parse
 from limen.formula.trace import trace
 from limen.function import ActivationFunction, AtKinks
@@ -126,7 +128,8 @@ def register(function: ActivationFunction, name: str | None = None) -> Activatio
         The function, so that it can be used as a decorator above `limen.activation`.
     """
     label = name or function.name
-    if not (label.isidentifier() and label.isascii()):
+    is_taken = label in OPERATIONS or label in INPUTS or iskeyword(label)
+    if is_taken or not (label.isidentifier() and label.isascii()):
         raise FormulaError(f"{label!r} cannot be called in a formula: register(f, name='my_name')")
     record = catalog.find(label)
     if record is not None and _from_catalog(record.name).expression is not function.expression:

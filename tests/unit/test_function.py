@@ -226,8 +226,9 @@ def test_names_get_and_register() -> None:
     assert limen.activation("2 * wavelet_for_this_test(x)")(1.0) == 2 * own(1.0)
     with pytest.raises(FormulaError, match="taken by the catalogue"):
         limen.register(limen.activation("x", name="gelu"))
-    with pytest.raises(FormulaError, match="cannot be called in a formula"):
-        limen.register(limen.activation("x * x"))
+    for name in ("x * x", "exp", "x", "lambda"):
+        with pytest.raises(FormulaError, match="cannot be called in a formula"):
+            limen.register(limen.activation("x * x"), name=name)
 
 
 def test_source_is_readable_and_names_what_it_is() -> None:
@@ -236,6 +237,28 @@ def test_source_is_readable_and_names_what_it_is() -> None:
     assert "for i in range(" in source and "sech(" in source
     with pytest.raises(UnknownNameError, match="forward or backward"):
         limen.get("mish").source("sideways")
+
+
+def test_numpy_numbers_are_parameter_values() -> None:
+    for beta in (np.float32(2), np.int64(2), np.float64(2)):
+        assert limen.get("swish", beta=beta).parameters == {"beta": 2.0}
+
+
+def test_overflow_inside_is_seen() -> None:
+    x = np.array([400.0, 1e5], np.float32)
+    np.testing.assert_allclose(limen.activation("log(cosh(x))")(x[:1]), 400 - np.log(2), rtol=1e-7)
+    assert limen.activation("log(exp(x) + exp(-x))")(x)[1] > 1e4  # infinite, never a small number
+
+
+def test_a_formula_too_long_to_print_still_computes() -> None:
+    @limen.activation
+    def deep(x):  # type: ignore[no-untyped-def]
+        for _ in range(20):
+            x = x * x
+        return x
+
+    assert deep(1.0) == 1.0
+    assert len(repr(deep)) < 3000
 
 
 def test_objects_show_themselves() -> None:

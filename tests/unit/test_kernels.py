@@ -116,7 +116,7 @@ def test_a_fork_while_a_thread_compiles_for_the_first_time(tmp_path: Path) -> No
         "f.derivative().formula, f.limits\n"
         "worker = threading.Thread(target=f, args=(1.0,))\n"
         "worker.start()\n"
-        "time.sleep(0.05)\n"
+        "time.sleep(0.2)\n"  # Numba loads for half a second
         "child = os.fork()\n"
         "if child == 0:\n"
         "    os._exit(0 if f(1.0) > 0.8 else 1)\n"

@@ -203,6 +203,8 @@ def test_a_power_of_one_is_one(formula: str) -> None:
 
 @pytest.mark.parametrize("x", [-1e-40, 1e-40, -1e-30, -1e-10, -3.0, 3.0])
 def test_a_root_is_turned_only_where_it_cancels(x: float) -> None:
-    # x + x * sqrt(...) never cancels, whatever the sign of x: its conjugate would divide by 0.
-    form = stable(parse("x * sqrt(1 + abs(x)) + x"))
-    assert real.value(form, {"x": x}) == pytest.approx(x * (math.sqrt(1 + abs(x)) + 1), rel=1e-14)
+    # Pohlen et al. 2018, arXiv:1805.11593. Over one denominator it holds x + x * sqrt(...), which
+    # never cancels, whatever the sign of x: its conjugate would divide by 0.
+    form = stable(parse("sign(x) * (sqrt(abs(x) + 1) - 1) + 0.001 * x"))
+    root = math.sqrt(abs(x) + 1)
+    assert real.value(form, {"x": x}) == pytest.approx(x / (root + 1) + 0.001 * x, rel=1e-14)

@@ -7,6 +7,7 @@ same substitution.
 from __future__ import annotations
 
 import math
+import numbers
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ def check_default(name: str, value: object) -> float:
     Raises:
         FormulaError: when it is not a finite real number.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise FormulaError(
             f"the parameter {name!r} needs a number as its default, such as {name}=1.0; "
             f"got {value!r}"

@@ -51,9 +51,6 @@ _FAR = constant(1 << 8)
 _FEW = 8  # so many factors are multiplied one by one
 # A square below this is finite; the root of one above is the number itself, to every digit.
 _LARGE = constant(1 << 500)
-# In float64 arithmetic exp and its kin stop at a large finite number, so that a product with a
-# vanishing factor is 0, not NaN: what a formula makes of that at infinity is not its limit.
-_SATURATING = {"exp", "expm1", "sinh", "cosh"}
 
 
 @dataclass(frozen=True, slots=True)

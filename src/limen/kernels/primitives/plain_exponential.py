@@ -1,8 +1,7 @@
 """Plain primitives built on e^x: relative error below 2^-50, nothing that cancels.
 
 Everything goes through x = k ln 2 + r with |r| <= ln(2)/2, after which e^x = 2^k e^r and
-e^x - 1 = 2^k (e^r - 1) + (2^k - 1). Where an exponential would pass 2^500 it stays there, so that
-its product with a vanishing factor is 0 and not NaN.
+e^x - 1 = 2^k (e^r - 1) + (2^k - 1).
 """
 
 from __future__ import annotations
@@ -19,10 +18,6 @@ from limen.kernels.primitives.lanes import (
     horner,
     select,
 )
-
-#: What would be larger is this: beyond every format that plain kernels store, and small enough that
-#: the square of it, or its product with an input, does not overflow before a factor of 0 meets it.
-SATURATED = 2.0**500
 
 #: With the bias of float64 exponents added: shifted by 52, the low bits of the sum are 2^k.
 _EXPONENT_ROUNDER = ROUNDER + 1023.0
@@ -73,27 +68,27 @@ def scaled_expm1(x: Real, exponent: int) -> Real:
 
 
 def exp(x: Real) -> Real:
-    """e^x; the largest float64 where that is larger still."""
-    return at_most(scaled_exp(x), SATURATED)
+    """e^x."""
+    return scaled_exp(x)
 
 
 def expm1(x: Real) -> Real:
-    """e^x - 1; the largest float64 where that is larger still."""
-    value = at_most(scaled_expm1(x, -2) * 4.0, SATURATED)
+    """e^x - 1."""
+    value = scaled_expm1(x, -2) * 4.0
     return select(absolute(x) < _TINY, x, value)
 
 
 def sinh(x: Real) -> Real:
-    """The hyperbolic sine: with h = (e^|x| - 1)/2, |sinh x| = h + h/(2h + 1). Saturates."""
+    """The hyperbolic sine: with h = (e^|x| - 1)/2, |sinh x| = h + h/(2h + 1)."""
     quarter = scaled_expm1(absolute(x), -2)
-    magnitude = at_most(2.0 * quarter + quarter / fma(2.0, quarter, 0.5), SATURATED)
+    magnitude = 2.0 * quarter + quarter / fma(2.0, quarter, 0.5)
     return select(absolute(x) < _TINY_ODD, x, copysign(magnitude, x))
 
 
 def cosh(x: Real) -> Real:
-    """The hyperbolic cosine: with h = e^|x|/2, cosh x = h + 1/(4h). Saturates."""
+    """The hyperbolic cosine: with h = e^|x|/2, cosh x = h + 1/(4h)."""
     half = scaled_exp(absolute(x), -1)
-    return at_most(half + 0.25 / half, SATURATED)
+    return half + 0.25 / half
 
 
 def tanh(x: Real) -> Real:
