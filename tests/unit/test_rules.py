@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import math
 
-import mpmath
 import pytest
-from mpmath import mp
 
 from limen.certify.measure import FORMATS, is_tight
 from limen.certify.reference import Reference
 from limen.formula import real
+from limen.formula.analysis import digits
+from limen.formula.analysis.digits import value
 from limen.formula.derive import derivative
-from limen.formula.expression import Expression, constant, input_, parameter, size, substitute
+from limen.formula.expression import constant, input_, parameter, size, substitute
 from limen.formula.parse import parse
 from limen.formula.rules import RULES, Rule
 from limen.formula.show import to_text
 from limen.formula.stabilize import canonical, stable
-from limen.kernels.constants import functions as mpmath_functions
 from limen.registry import find_definition
 
 X = input_("x")
+mp = digits.context()
 U = parameter("u")
-
-
-def value(expression: Expression, at: mpmath.mpf) -> mpmath.mpf:
-    """The expression's value by mpmath, at the working precision."""
-    from limen.formula.expression import evaluate
-
-    functions = mpmath_functions()
-
-    def visit(node: Expression, *arguments: mpmath.mpf) -> mpmath.mpf:
-        if node.is_constant:
-            return mp.mpf(node.payload.numerator) / node.payload.denominator
-        if node.operation in ("input", "parameter"):
-            return at
-        return functions[node.operation](*arguments)
-
-    return evaluate(expression, visit)
 
 
 def points(rule: Rule) -> list[float]:

@@ -11,22 +11,22 @@ nothing else. The series found is compared with the function before it is used.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 from limen.formula import real
+from limen.formula.analysis import digits
 from limen.formula.expression import (
     Expression,
     add,
     apply,
+    bind,
     constant,
-    evaluate,
     multiply,
     walk,
 )
-from limen.kernels.constants import functions
 
 __all__ = ["LENGTH", "apply_patches", "find_patches"]
 
@@ -38,7 +38,6 @@ LENGTH = 2 * (_DEGREE + 1)
 """The numbers of a patch: the root and the coefficients c1, c2, ..., each as a pair of floats."""
 
 _MOST_ROOTS = 4  # more are far oscillation, which primitives deal with
-_PRECISION = 160
 # Functions without these are sums and products, which are exact enough beside their roots.
 _TRANSCENDENTAL = {
     "exp", "expm1", "log", "log1p", "sin", "cos", "sinh", "cosh", "tanh", "sech", "atan", "erf",
@@ -84,49 +83,24 @@ def _patch(
     expression: Expression, x: str, parameters: Mapping[str, float], low: float, high: float
 ) -> list[float]:
     """Root and coefficients in a bracket; empty where the function is no series there."""
-    from mpmath import mp
-
-    with mp.workprec(_PRECISION):
-        function = _at_precision(expression, x, parameters)
-        try:
-            root = mp.findroot(function, (low, high), solver="anderson")
-            coefficients = mp.taylor(function, root, _DEGREE)[1:]
-        except (ValueError, ZeroDivisionError, ArithmeticError):
-            return []
-        if not low <= root <= high or abs(root) < _HALF_WIDTH:
-            return []  # a root at 0 is a factor x, exact as it is
-        for t in (-_HALF_WIDTH, _HALF_WIDTH):
-            series = mp.polyval([*reversed(coefficients), 0], t)
-            if abs(series - function(root + t)) > mp.mpf(2) ** -60 * abs(series):
-                return []
-        return [part for number in (root, *coefficients) for part in _halves(number)]
-
-
-def _halves(number: Any) -> tuple[float, float]:
-    high = float(number)
-    return high, float(number - high)
-
-
-def _at_precision(
-    expression: Expression, x: str, parameters: Mapping[str, float]
-) -> Callable[[Any], Any]:
-    from mpmath import mp
-
-    table = functions()
+    mp = digits.context()
+    fixed = bind(expression, parameters)
 
     def function(at: Any) -> Any:
-        def visit(node: Expression, *arguments: Any) -> Any:
-            if node.operation == "input":
-                return at
-            if node.operation == "parameter":
-                return mp.mpf(parameters[node.payload])
-            if node.is_constant:
-                return mp.mpf(node.payload.numerator) / node.payload.denominator
-            return table[node.operation](*arguments)
+        return digits.value(fixed, at)
 
-        return evaluate(expression, visit)
-
-    return function
+    try:
+        root = mp.findroot(function, (low, high), solver="anderson")
+        coefficients = mp.taylor(function, root, _DEGREE)[1:]
+    except (ValueError, ZeroDivisionError, ArithmeticError):
+        return []
+    if not low <= root <= high or abs(root) < _HALF_WIDTH:
+        return []  # a root at 0 is a factor x, exact as it is
+    for t in (-_HALF_WIDTH, _HALF_WIDTH):
+        series = mp.polyval([*reversed(coefficients), 0], t)
+        if abs(series - function(root + t)) > mp.mpf(2) ** -60 * abs(series):
+            return []
+    return [part for number in (root, *coefficients) for part in digits.halves(number)]
 
 
 def apply_patches(lowered: Expression, x: Expression, numbers: Sequence[float]) -> Expression:

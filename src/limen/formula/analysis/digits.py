@@ -61,6 +61,12 @@ def fraction(exact: Any) -> Fraction:
     return Fraction(*to_rational(exact._mpf_))
 
 
+def halves(precise: Any) -> tuple[float, float]:
+    """An `mpf` as the unevaluated sum of two floats."""
+    high = float(precise)
+    return high, float(precise - high)
+
+
 def value(expression: Expression, x: Any) -> Any:
     """The value of a formula in one variable at an `mpf`, or at a fraction or float.
 
