@@ -1,0 +1,43 @@
+"""The application that commands register with, and its manners."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from limen.errors import LimenError
+
+__all__ = ["app", "kindly"]
+
+app = typer.Typer(
+    help="Activation functions: one formula in; exact, fast, lean forward and backward passes out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_USER_ERROR = 2
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+def kindly(command: Callable[..., None]) -> Callable[..., None]:
+    """Prints what limen raises on purpose, without a traceback; leaves quietly on Ctrl-C."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except LimenError as error:
+            console = Console(stderr=True)
+            console.print("error:", style="bold red", end=" ")
+            console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(_USER_ERROR) from None
+        except KeyboardInterrupt:
+            Console(stderr=True).print("interrupted", style="yellow")
+            raise typer.Exit(_INTERRUPTED) from None
+
+    return run

@@ -1,0 +1,68 @@
+"""`limen compare`: the same model, trained with each function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from limen.cli.app import app, kindly
+from limen.cli.arguments import file, picture
+
+__all__ = ["compare"]
+
+
+def _jobs(count: int) -> int:
+    if count == 0:
+        raise typer.BadParameter("0 models at once never end: write 1 or more, or -1")
+    return count
+
+
+@app.command()
+@kindly
+def compare(
+    functions: Annotated[list[str], typer.Argument(help="Names of the catalogue, or formulas.")],
+    data: Annotated[str, typer.Option(help="digits, breast_cancer, wine or mnist5000.")] = "digits",
+    seeds: Annotated[int, typer.Option(min=1, help="How many times to train each.")] = 5,
+    layers: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "64,64",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the train part.")] = 40,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples to a step.")] = 32,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="Of Adam.")] = 1e-3,
+    jobs: Annotated[
+        int, typer.Option(callback=_jobs, help="Models at once; -1: one per core.")
+    ] = -1,
+    save: Annotated[
+        Path | None, typer.Option(callback=picture, help="Write a picture: .png or .svg.")
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(callback=file, help="Write every model's figures.")
+    ] = None,
+) -> None:
+    """Train the same model with each function, and compare what it learns."""
+    from limen.insight import table
+    from limen.insight.trial import Recipe
+
+    recipe = Recipe(_widths(layers), epochs, batch_size, learning_rate)
+    console = Console(highlight=False)
+    comparison = table.run(functions, data, seeds, recipe, jobs)
+    table.show(comparison, console)
+    if json is not None:
+        comparison.write_json(json)
+        console.print(f"figures: {json}", style="dim")
+    if save is not None:
+        from limen.insight.plot import save as save_picture
+
+        save_picture(comparison, save)
+        console.print(f"picture: {save}", style="dim")
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        widths = tuple(int(width) for width in text.split(","))
+    except ValueError:
+        widths = ()
+    if not widths or min(widths) < 1:
+        raise typer.BadParameter(f"--layers {text!r}: write widths such as 64,64")
+    return widths
