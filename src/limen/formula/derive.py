@@ -13,7 +13,7 @@ from limen.errors import FormulaError
 from limen.formula.expression import ONE, ZERO, Expression, apply, parameter, substitute, walk
 from limen.formula.operations import OPERATIONS
 
-__all__ = ["derivative"]
+__all__ = ["derivative", "partials"]
 
 # Derivatives share subexpressions, so they grow slowly; one that passes this has no use.
 MOST_NODES = 20_000
@@ -22,7 +22,8 @@ _PLACES = tuple(parameter(name) for name in "abc")
 
 
 @cache
-def _partials(operation: str) -> tuple[Expression, ...]:
+def partials(operation: str) -> tuple[Expression, ...]:
+    """The partial derivatives of an operation, in its arguments as the parameters a, b, c."""
     from limen.formula.parse import parse
 
     return tuple(parse(text, parameters="abc") for text in OPERATIONS[operation].derivative)
@@ -65,7 +66,7 @@ def _slope(node: Expression, slopes: dict[Expression, Expression]) -> Expression
             return _choose(apply("less", a, low), inner[1], above)
     places = dict(zip(_PLACES, node.arguments, strict=False))
     total = ZERO
-    for partial, slope in zip(_partials(node.operation), inner, strict=True):
+    for partial, slope in zip(partials(node.operation), inner, strict=True):
         if slope is not ZERO:
             total = total + substitute(partial, places) * slope
     return total

@@ -35,7 +35,7 @@ _Key = tuple[int, int, str]
 _keys: WeakKeyDictionary[Expression, _Key] = WeakKeyDictionary()
 
 # Operations whose value is never negative: their powers combine freely.
-_POSITIVE = {"exp", "cosh", "sech", "sigmoid", "softplus", "erfc", "abs", "pi", "e"}
+_POSITIVE = {"exp", "cosh", "sech", "sigmoid", "softplus", "erfc", "erfcx", "abs", "pi", "e"}
 
 # Multiplying out is tried only where it can pay; beyond this it cannot.
 _MOST_TERMS = 48
@@ -45,6 +45,9 @@ _MOST_POWER = 4
 
 def order(node: Expression) -> _Key:
     """A sort key that is the same in every process: depth first, then what the node is."""
+    known = _keys.get(node)
+    if known is not None:
+        return known
     for below in walk(node):
         if below not in _keys:
             arguments = [_keys[a] for a in below.arguments]
@@ -103,6 +106,7 @@ class Product:
         return _quotient(number, others)
 
 
+@lru_cache(maxsize=1 << 14)
 def _is_number(base: Expression) -> bool:
     return not any(leaf.operation in ("input", "parameter") for leaf in walk(base))
 
@@ -140,8 +144,7 @@ class Sum:
 
     def products(self) -> list[Product]:
         """The terms in a fixed order."""
-        found = [Product(c, dict(m)) for m, c in self.terms.items()]
-        return sorted(found, key=_product_order)
+        return [Product(self.terms[m], dict(m)) for m in sorted(self.terms, key=_monomial_order)]
 
     def build(self) -> Expression:
         """The expression; a sum that starts with a minus is turned where it can be."""
@@ -175,8 +178,9 @@ class Sum:
         return Sum({m: c * factor for m, c in self.terms.items()})
 
 
-def _product_order(product: Product) -> tuple[int, list[tuple[_Key, Fraction]]]:
-    return len(product.powers), sorted((order(b), n) for b, n in product.powers.items())
+@lru_cache(maxsize=1 << 14)
+def _monomial_order(monomial: Monomial) -> tuple[int, list[tuple[_Key, Fraction]]]:
+    return len(monomial), sorted((order(b), n) for b, n in monomial)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -267,6 +271,8 @@ def expand(products: Iterable[Product]) -> Sum | None:
     """Multiplies out every whole positive power of a sum; None when that grows too large."""
     total = Sum()
     pending = list(products)
+    if sum(map(_count_of_terms, pending)) > _MOST_STEPS:
+        return None
     for _ in range(_MOST_STEPS):
         if not pending:
             return total
@@ -280,6 +286,22 @@ def expand(products: Iterable[Product]) -> Sum | None:
         if len(pending) + len(total.terms) > _MOST_TERMS:
             return None
     return None
+
+
+def _count_of_terms(product: Product) -> int:
+    """How many terms a product has when it is multiplied out, as far as that matters."""
+    count = 1
+    for base, exponent in product.powers.items():
+        if _is_expandable(base, exponent):
+            count *= _length(base) ** int(exponent)
+            if count > _MOST_STEPS:
+                break
+    return count
+
+
+@lru_cache(maxsize=1 << 14)
+def _length(base: Expression) -> int:
+    return len(as_sum(base).terms)
 
 
 def _is_expandable(base: Expression, exponent: Fraction) -> bool:

@@ -143,6 +143,8 @@ _ROWS = (
     # The error function
     _function("erf", "2 / sqrt(pi) * exp(-a**2)", limits=(-1.0, 1.0), trend=1, parity="odd"),
     _function("erfc", "-2 / sqrt(pi) * exp(-a**2)", limits=(2.0, 0.0), trend=-1),
+    # exp(a**2) erfc(a), which neither overflows nor vanishes on the right
+    _function("erfcx", "2 * a * erfcx(a) - 2 / sqrt(pi)", limits=(_INF, 0.0), trend=-1),
     # Stable compounds: each is one operation because spelling it out cancels or overflows.
     _function(
         "sigmoid", "sigmoid(a) * sigmoid(-a)", r"\sigma\left({a}\right)", limits=(0.0, 1.0), trend=1

@@ -14,7 +14,7 @@ from limen.formula.normal import Product, Sum, as_product, as_sum
 from limen.formula.operations import OPERATIONS
 from limen.formula.rules import RULES, Rule
 
-__all__ = ["rewrite_node", "rewrite_product", "rewrite_sum", "spread"]
+__all__ = ["match", "rewrite_node", "rewrite_product", "rewrite_sum", "spread"]
 
 _U = parameter("u")
 Canonical = Callable[[Expression], Expression]
@@ -24,7 +24,7 @@ def rewrite_node(node: Expression, canonical: Canonical) -> Expression | None:
     """The node after the first rule that fits it, or None."""
     for rule in _rules_for("node", (node,)):
         before, after = _sides(rule)
-        bound = _match(before, node)
+        bound = match(before, node)
         if bound is not None:
             return canonical(substitute(after, {_U: bound}))
     return None
@@ -88,7 +88,7 @@ def _bindings(pattern: Product, product: Product, canonical: Canonical) -> Itera
     """What u may stand for, so that the pattern's anchor is one of the product's factors."""
     anchor = _anchor(pattern)
     for base in list(product.powers):
-        bound = _match(anchor, base)
+        bound = match(anchor, base)
         if bound is not None:
             yield bound
             if OPERATIONS[base.operation].parity is not None:
@@ -105,7 +105,7 @@ def _instance(pattern: Product, bound: Expression, canonical: Canonical) -> Prod
     result = Product(pattern.coefficient)
     for base, exponent in pattern.powers.items():
         factor = substitute(base, {_U: bound})
-        known = _match(base, factor) is bound and base.operation in ("add", "where")
+        known = match(base, factor) is bound and base.operation in ("add", "where")
         result.multiply(
             Product().times(factor) if known else as_product(canonical(factor)), exponent
         )
@@ -155,7 +155,7 @@ def _rules_for(kind: str, bases: Iterable[Expression]) -> list[Rule]:
     return [rule for needed, rule in _rules(kind) if needed <= operations]
 
 
-def _match(pattern: Expression, node: Expression) -> Expression | None:
+def match(pattern: Expression, node: Expression) -> Expression | None:
     """What u stands for when the pattern is the node, or None."""
     bound: Expression | None = None
     stack = [(pattern, node)]

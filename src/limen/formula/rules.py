@@ -107,6 +107,9 @@ RULES: tuple[Rule, ...] = (
     Rule("erfc of minus erf", "sum", "-erf(u) + 1", "erfc(u)", source=_ABRAMOWITZ + ", 7.1.2"),
     Rule("erf of minus erfc", "sum", "-erfc(u) + 1", "erf(u)", source=_ABRAMOWITZ + ", 7.1.2"),
     Rule("erfc reflection", "sum", "-erfc(u) + 2", "erfc(-u)", source=_ABRAMOWITZ + ", 7.1.9"),
+    # erfc vanishes where exp(u**2) overflows: their product does neither.
+    Rule("scaled erfc", "product", "erfc(u) * exp(u**2)", "erfcx(u)"),
+    Rule("reciprocal of scaled erfc", "product", "1 / erfc(u) * exp(-u**2)", "1 / erfcx(u)"),
     # Signs
     Rule("magnitude of sign", "product", "where(u < 0, -1, 1) * u", "abs(u)"),
     Rule("sign of magnitude", "product", "where(u < 0, -1, 1) * abs(u)", "u"),

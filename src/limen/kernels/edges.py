@@ -9,19 +9,24 @@ from limen.formula import real
 from limen.formula.expression import Expression, bind
 from limen.formula.stabilize import canonical, stable
 from limen.kernels.cache import recall
-from limen.kernels.patches import find_patches
+from limen.kernels.patches import as_numbers
+from limen.kernels.windows import find_windows
 
 __all__ = ["far_limits", "known_limits", "known_patches"]
 
 # Far out, and less far for functions that overflow there.
 _FAR = ((1e30, 1e60, 1e120), (2e1, 4e1, 8e1))
+# Further points beside the last: what grows may do so with either sign in turn.
+_BESIDE = (1.09, 1.21, 1.37, 1.53, 1.74, 1.89)
 _STEEP = 1e9  # a value that changes by this from one point to the next goes to 0 or infinity
 
 
 def known_patches(expression: Expression, x: str, parameters: Mapping[str, float]) -> list[float]:
-    """The numbers of `find_patches`, remembered."""
+    """The windows a function needs, as `as_numbers` gives them, remembered."""
     fixed = bind(expression, parameters)
-    return recall("roots", fixed, lambda: find_patches(stable(expression), x, parameters))
+    return recall(
+        "windows", fixed, lambda: as_numbers(find_windows(stable(expression), x, parameters))
+    )
 
 
 def known_limits(expression: Expression, x: str, parameters: Mapping[str, float]) -> list[float]:
@@ -78,7 +83,9 @@ def _far_limit(
         if c == 0 or (a > _STEEP * b and b > _STEEP * c):
             return math.copysign(0.0, values[-1])
         if b > _STEEP * a and c > _STEEP * b:
-            return math.copysign(math.inf, values[-1])
+            beside = [real.value(form, {**parameters, x: sign * points[-1] * m}) for m in _BESIDE]
+            if all((v < 0) == (values[-1] < 0) for v in beside):
+                return math.copysign(math.inf, values[-1])
         if values[0] == values[1] == values[2]:
             return values[-1]
     return None

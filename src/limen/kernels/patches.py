@@ -1,117 +1,136 @@
-"""Beside a root a function is a small difference of large terms: there, its Taylor series instead.
+"""Where a formula is a small difference of large terms, its series instead: windows of a kernel.
 
-At the float32 nearest the root of mish' the terms agree to 29 bits, which leaves a float64 kernel
-too few. In a small window around such a root, the kernel takes t (c1 + t (c2 + ...)) with t the
-distance to the root in twice the working precision, which loses nothing.
-
-Finding the roots is a search, not a proof: a root that is missed costs accuracy, as measured, and
-nothing else. The series found is compared with the function before it is used.
+Beside a root, where a singularity is removable, and where terms of equal size meet at infinity,
+the terms of a sum agree to more bits than a kernel can spare. A window is a stretch of the line
+where the kernel takes a polynomial: in the distance to a point, known in twice the working
+precision, or in 1/|x| far out. `find` places the windows; here is what one is, and how it prints.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
-from typing import Any
+from functools import reduce
 
-from limen.formula import real
-from limen.formula.analysis import digits
 from limen.formula.expression import (
+    ONE,
+    ZERO,
     Expression,
     add,
     apply,
-    bind,
     constant,
+    divide,
     multiply,
-    walk,
+    negate,
 )
 
-__all__ = ["LENGTH", "apply_patches", "find_patches"]
+__all__ = ["Pair", "Window", "apply_patches", "as_numbers"]
 
-# Half the width of a window. Outside, 11 bits are lost to cancellation: float64 has 29 more than
-# float32, and a pair of float64 about 11 more than float64.
-_HALF_WIDTH = 2.0**-11
-_DEGREE = 6  # the next term is below 2**-66 of the first
-LENGTH = 2 * (_DEGREE + 1)
-"""The numbers of a patch: the root and the coefficients c1, c2, ..., each as a pair of floats."""
-
-_MOST_ROOTS = 4  # more are far oscillation, which primitives deal with
-# Functions without these are sums and products, which are exact enough beside their roots.
-_TRANSCENDENTAL = {
-    "exp", "expm1", "log", "log1p", "sin", "cos", "sinh", "cosh", "tanh", "sech", "atan", "erf",
-    "erfc", "sigmoid", "softplus", "tanhshrink", "sqrt", "power",
-}  # fmt: skip
-_GRID = [math.sinh(k / 40) for k in range(-176, 177)]  # dense near 0, out to 40
+Pair = tuple[float, float]
 
 
-def find_patches(expression: Expression, x: str, parameters: Mapping[str, float]) -> list[float]:
-    """The patches a function needs, `LENGTH` numbers each, for one set of parameters.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of the line, and the polynomial that stands for the function there.
+
+    Attributes:
+        centre: the point t is measured from; an infinite one for t = 1/|x|.
+        reach: how large |t| may be.
+        side: 1 or -1 for t > 0 or t < 0 alone, 0 for both.
+        keeps_centre: whether the formula itself decides at t = 0, where it may be undefined.
+        start: the power of t that the first coefficient belongs to.
+        coefficients: those of t**start, t**(start + 1), ...; none where the formula takes the form
+            it has in that tail.
+    """
+
+    centre: Pair
+    reach: float
+    side: int
+    keeps_centre: bool
+    start: int
+    coefficients: tuple[Pair, ...]
+
+
+def as_numbers(windows: Sequence[Window]) -> list[float]:
+    """The windows as numbers in a row, for the cache."""
+    numbers: list[float] = []
+    for w in windows:
+        header = (w.reach, w.side, w.keeps_centre, w.start, len(w.coefficients))
+        numbers += [*w.centre, *map(float, header)]
+        numbers += [part for pair in w.coefficients for part in pair]
+    return numbers
+
+
+def _windows(numbers: Sequence[float]) -> Iterator[Window]:
+    rest = iter(numbers)
+    for high in rest:
+        low, reach, side, keeps, start, count = (next(rest) for _ in range(6))
+        pairs = tuple((next(rest), next(rest)) for _ in range(int(count)))
+        yield Window((high, low), reach, int(side), bool(keeps), int(start), pairs)
+
+
+def apply_patches(
+    lowered: Expression,
+    x: Expression,
+    numbers: Sequence[float],
+    tail: Callable[[int], Expression],
+) -> Expression:
+    """The function with the polynomial of each window in its place.
 
     Args:
-        expression: the stable form.
-        x: the name of its input.
-        parameters: the values of its parameters.
+        lowered: what the kernel computes elsewhere.
+        x: the input.
+        numbers: what `as_numbers` gave.
+        tail: the form of the function for one side, 1 or -1.
     """
-    if not any(map(_rounds, walk(expression))):
-        return []
-    brackets = _sign_changes(expression, x, parameters)
-    if len(brackets) > _MOST_ROOTS:
-        return []
-    patches = [_patch(expression, x, parameters, *bracket) for bracket in brackets]
-    return [number for patch in patches for number in patch]
-
-
-def _rounds(node: Expression) -> bool:
-    """Whether a node's value is rounded where a sum or product of inputs would be exact."""
-    if node.operation == "power" and node.arguments[1].is_constant:
-        return node.varies and node.arguments[1].payload.denominator != 1
-    return node.varies and node.operation in _TRANSCENDENTAL
-
-
-def _sign_changes(
-    expression: Expression, x: str, parameters: Mapping[str, float]
-) -> list[tuple[float, float]]:
-    values = [real.value(expression, {**parameters, x: point}) for point in _GRID]
-    points = zip(_GRID, values, strict=True)
-    nonzero = [(p, v) for p, v in points if v != 0 and math.isfinite(v)]
-    return [(p, q) for (p, v), (q, w) in pairwise(nonzero) if (v < 0) != (w < 0)]
-
-
-def _patch(
-    expression: Expression, x: str, parameters: Mapping[str, float], low: float, high: float
-) -> list[float]:
-    """Root and coefficients in a bracket; empty where the function is no series there."""
-    mp = digits.context()
-    fixed = bind(expression, parameters)
-
-    def function(at: Any) -> Any:
-        return digits.value(fixed, at)
-
-    try:
-        root = mp.findroot(function, (low, high), solver="anderson")
-        coefficients = mp.taylor(function, root, _DEGREE)[1:]
-    except (ValueError, ZeroDivisionError, ArithmeticError):
-        return []
-    if not low <= root <= high or abs(root) < _HALF_WIDTH:
-        return []  # a root at 0 is a factor x, exact as it is
-    for t in (-_HALF_WIDTH, _HALF_WIDTH):
-        series = mp.polyval([*reversed(coefficients), 0], t)
-        if abs(series - function(root + t)) > mp.mpf(2) ** -60 * abs(series):
-            return []
-    return [part for number in (root, *coefficients) for part in digits.halves(number)]
-
-
-def apply_patches(lowered: Expression, x: Expression, numbers: Sequence[float]) -> Expression:
-    """The function with its series in each window."""
-    for start in range(0, len(numbers), LENGTH):
-        root, *coefficients = numbers[start : start + LENGTH : 2]
-        root_rest, *rests = numbers[start + 1 : start + LENGTH : 2]
-        t = add(add(x, constant(-root)), constant(-root_rest))
-        series = constant(0)
-        for c, rest in reversed(list(zip(coefficients, rests, strict=True))):
-            series = multiply(t, add(constant(Fraction(c) + Fraction(rest)), series))
-        is_near = apply("less", apply("abs", t), constant(_HALF_WIDTH))
-        lowered = apply("where", is_near, series, lowered)
+    for window in _windows(numbers):
+        if math.isinf(window.centre[0]):
+            lowered = _far(window, x, lowered, tail)
+        else:
+            lowered = _near(window, x, lowered)
     return lowered
+
+
+def _near(window: Window, x: Expression, other: Expression) -> Expression:
+    t = x
+    for part in window.centre:
+        t = add(t, constant(-part))
+    size = apply("abs", t)
+    inside = apply("where", _below(size, window.reach), _polynomial(window, t), other)
+    if window.side:
+        on_side = apply("less", ZERO, t) if window.side > 0 else apply("less", t, ZERO)
+        return apply("where", on_side, inside, other)
+    return apply("where", apply("equal", t, ZERO), other, inside) if window.keeps_centre else inside
+
+
+def _far(
+    window: Window, x: Expression, other: Expression, tail: Callable[[int], Expression]
+) -> Expression:
+    """Far out the powers of |x| are multiplied one by one: none overflows before the value does."""
+    if window.coefficients:
+        value = _polynomial(window, divide(ONE, apply("abs", x)))
+    else:
+        value = tail(window.side)
+    edge = constant(1 / window.reach)
+    is_far = apply("less", edge, x) if window.side > 0 else apply("less", x, negate(edge))
+    return apply("where", is_far, value, other)
+
+
+def _below(size: Expression, reach: float) -> Expression:
+    return apply("less", size, constant(reach))
+
+
+def _polynomial(window: Window, t: Expression) -> Expression:
+    """t**start (c0 + c1 t + ...), in t**2 where every other coefficient is 0."""
+    numbers = [constant(Fraction(high) + Fraction(low)) for high, low in window.coefficients]
+    step, variable = (
+        (2, multiply(t, t)) if not any(n is not ZERO for n in numbers[1::2]) else (1, t)
+    )
+    *lower, value = numbers[::step]
+    for number in reversed(lower):
+        value = add(number, multiply(variable, value))
+    if window.start >= 0:
+        return reduce(multiply, [t] * window.start, value)
+    return reduce(divide, [t] * -window.start, value)

@@ -164,6 +164,7 @@ def _functions_of(mp: Any) -> dict[str, Callable[..., Any]]:
         "atan": mp.atan,
         "erf": mp.erf,
         "erfc": mp.erfc,
+        "erfcx": lambda a: mp.exp(a * a) * mp.erfc(a) if mp.isfinite(a) else mp.inf * (a < 0),
         "sigmoid": _sigmoid,
         "softplus": lambda a: max(a, 0) + mp.log1p(mp.exp(-abs(a))),
         "tanhshrink": _tanhshrink,

@@ -68,7 +68,7 @@ def zeros(expression: Expression, low: Point, high: Point, budget: Budget) -> li
     return [found[x] for x in sorted(found)]
 
 
-_NEVER_ZERO = frozenset({"exp", "cosh", "sech", "sigmoid", "softplus", "erfc", "pi", "e"})
+_NEVER_ZERO = frozenset({"exp", "cosh", "sech", "sigmoid", "softplus", "erfc", "erfcx", "pi", "e"})
 _ZERO_WITH_ARGUMENT = frozenset(
     {"sqrt", "expm1", "log1p", "sinh", "tanh", "atan", "erf", "tanhshrink"}
 )

@@ -251,6 +251,10 @@ def _erfc_far(u: Expansion, sign: int) -> Expansion:
     return front.times(series).scaled(1 / digits.context().sqrt(digits.context().pi))
 
 
+def _erfcx_far(u: Expansion, sign: int) -> Expansion:
+    return _exp(u.times(u)).times(_erfc_far(u, sign))
+
+
 def _erf_far(u: Expansion, sign: int) -> Expansion:
     return _minus(_one(u), _erfc_far(u.scaled(sign), 1)).scaled(sign)
 
@@ -325,6 +329,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "atan": _smooth("atan", _atan_far),
     "erf": _smooth("erf", _erf_far),
     "erfc": _smooth("erfc", _erfc_far),
+    "erfcx": _smooth("erfcx", _erfcx_far),
     "sigmoid": _smooth("sigmoid", _sigmoid_far),
     "softplus": _smooth("softplus", _softplus_far),
     "tanhshrink": _smooth("tanhshrink", lambda u, sign: _minus(u, _tanh_far(u, sign))),

@@ -1,0 +1,173 @@
+"""The form of a formula for one tail: every function that saturates by its distance to its limit.
+
+Far to the right tanh(x)**4 - 1 has no digit left, but with tanh(x) = 1 - 2s and s = sigmoid(-2x) it
+is -8s + 24s**2 - ..., from which the constants have cancelled exactly. So each such function is
+written as its limit and a small remainder, the remainder is taken for an unknown, and the sums are
+multiplied out. What decays or grows exponentially is written with its exponential apart, so that
+an overflow meets the underflow that outweighs it: sigmoid(-x) exp(2x) is exp(x) sigmoid(x).
+
+All of it is identities, true on both sides; they serve their purpose on one. Which remainder is
+small there is looked up far out, in floats.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from limen.formula import real
+from limen.formula.expression import (
+    ZERO,
+    Expression,
+    evaluate,
+    names,
+    parameter,
+    rebuild,
+    substitute,
+)
+from limen.formula.normal import Product, Sum, as_product, as_sum, expand
+from limen.formula.stabilize import stable
+from limen.formula.tail_forms import FORMS, MODERATE, is_simple, one_exponential
+
+__all__ = ["Tail", "saturated"]
+
+_FAR = (2.0**10, 2.0**20, 2.0**40)
+_LARGE = 8.0
+
+
+def saturated(expression: Expression, side: int) -> Expression | None:
+    """The formula for x far out on one side; None where that is no other form.
+
+    Args:
+        expression: the stable form, of one input and no parameters.
+        side: 1 or -1.
+    """
+    (x,) = names(expression, "input") or ("x",)
+    form = Tail(x, side).rewritten(expression)
+    return None if form is expression else form
+
+
+@dataclass
+class Tail:
+    """One tail of a formula.
+
+    Attributes:
+        x: the name of the input.
+        side: 1 or -1.
+        remainders: the unknowns so far, and what they stand for.
+    """
+
+    x: str
+    side: int
+    remainders: dict[Expression, Expression] = field(default_factory=dict)
+
+    def rewritten(self, root: Expression) -> Expression:
+        """The formula in the form for this tail."""
+
+        def visit(node: Expression, *arguments: Expression) -> Expression:
+            if node.operation in ("add", "multiply", "divide", "power"):
+                return rebuild(node, arguments)
+            if node.operation == "where" and self.decides(node.arguments[0]):
+                holds = self.value(node.arguments[0], _FAR[0])
+                return arguments[1] if holds else arguments[2]
+            settled = tuple(map(self._settled, node.arguments, arguments))
+            built = rebuild(node, settled)
+            write = FORMS.get(node.operation)
+            found = write(self, *settled) if write and node.varies else None
+            return built if found is None else found
+
+        return self._multiplied_out(root, evaluate(root, visit))
+
+    # --- What goes where -----------------------------------------------------------------
+
+    def value(self, expression: Expression, size: float) -> float:
+        """What an expression is so far out."""
+        return real.value(expression, {self.x: self.side * size})
+
+    def decides(self, condition: Expression) -> bool:
+        """Whether a comparison is settled in the tail, which begins at 1 or later."""
+        left, right = condition.arguments
+        return left.operation == "input" and right.is_constant and abs(right.payload) < 1
+
+    def heading(self, u: Expression) -> int:
+        """1 or -1 where an expression goes to infinity or minus infinity, else 0."""
+        near, middle, far = (self.value(u, size) for size in _FAR)
+        if near == middle == far and math.isinf(far):
+            return 1 if far > 0 else -1
+        if abs(near) > _LARGE and (abs(near) < abs(middle) <= abs(far)):
+            return 1 if far > 0 else -1
+        return 0
+
+    def remainder(self, expression: Expression) -> Expression:
+        """An unknown for a small expression, so that no rule takes it back."""
+        expression = stable(expression)
+        for unknown, known in self.remainders.items():
+            if known is expression:
+                return unknown
+        unknown = parameter(f"_remainder_{len(self.remainders)}")
+        self.remainders[unknown] = expression
+        return unknown
+
+    # --- Sums of known and unknown -------------------------------------------------------
+
+    def _settled(self, original: Expression, changed: Expression) -> Expression:
+        return original if changed is original else self._multiplied_out(original, changed)
+
+    def _multiplied_out(self, original: Expression, changed: Expression) -> Expression:
+        """The changed form multiplied out, with the remainders in their places."""
+        products = as_sum(changed).products()
+        lowest: dict[Expression, Fraction] = {}
+        for product in products:
+            for base, n in product.powers.items():
+                lowest[base] = min(n, lowest.get(base, Fraction(0)))
+        under = Product(Fraction(1), {b: n for b, n in lowest.items() if n < 0})
+        total = expand(p.copy().multiply(under, -1) for p in products)
+        if total is None:
+            return original
+        under = self._unmixed(under)
+        over = Sum()
+        for product in total.products():
+            known = substitute(product.multiply(under).build(), self.remainders)
+            over.plus(one_exponential(as_product(known)))
+        return _factored(over)
+
+    def _unmixed(self, under: Product) -> Product:
+        """Sums in a denominator as their largest exponential, times 1 + something small."""
+        result = Product(under.coefficient)
+        for base, n in under.powers.items():
+            total = expand([Product().times(base)]) if base.operation == "add" else None
+            top = self.top(total) if total else None
+            if total is None or top is None:
+                result.times(base, n)
+                continue
+            rest = Sum()
+            for product in total.products():
+                rest.plus(one_exponential(product.multiply(top, -1)))
+            result.multiply(top, n).times(self.remainder(rest.build()), n)
+        return result
+
+    def top(self, total: Sum) -> Product | None:
+        """The term that outgrows the others, where it is one exponential, or a power, or both."""
+        products = total.products()
+        sizes = [[self.value(p.build(), size) for size in MODERATE] for p in products]
+        if not products or not all(all(map(math.isfinite, s)) and all(s) for s in sizes):
+            return None
+        top = products[max(range(len(products)), key=lambda k: abs(sizes[k][1]))]
+        return top if is_simple(top) else None
+
+
+def _factored(total: Sum) -> Expression:
+    """The sum with what all its terms share in front."""
+    products = total.products()
+    if len(products) < 2:
+        return products[0].build() if products else ZERO
+    shared = Product()
+    for base, n in products[0].powers.items():
+        found = [n, *(p.powers.get(base, Fraction(0)) for p in products[1:])]
+        if min(found) > 0 or max(found) < 0:
+            shared.times(base, min(found) if min(found) > 0 else max(found))
+    inner = Sum()
+    for product in products:
+        inner.plus(product.multiply(shared, -1))
+    return shared.multiply(as_product(inner.build())).build()

@@ -1,0 +1,109 @@
+"""Far out: another form of the formula where terms cancel or overflow, or a series in 1/|x|."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from limen.formula.analysis import digits
+from limen.formula.analysis.series import NoSeriesError, series_at_infinity
+from limen.formula.expression import Expression, bind, size
+from limen.formula.saturate import saturated
+from limen.formula.stabilize import stable
+from limen.kernels.patches import Window
+from limen.kernels.rounding import loss, values
+from limen.kernels.series_windows import EXACT, agrees, fit
+from limen.kernels.survey import CHEAP, DEAR, Array, Survey
+
+__all__ = ["far_windows", "in_tail"]
+
+_POINTS = 2.0 ** np.concatenate([np.arange(0, 100) / 4, np.arange(25, 128)])  # float32's range
+_GUARDED = 2.0**8  # from here on a kernel returns the limit in the place of NaN
+# A form for a tail may be so many times longer, and so many operations.
+_LONGER, _LONG = 3, 20
+_LENGTH = 48  # of a series at infinity
+_TRIES = range(0, 24, 2)  # so much further out it may begin to serve, in points
+
+
+def in_tail(
+    expression: Expression, side: int, parameters: Mapping[str, float]
+) -> Expression | None:
+    """The form of a function for one tail, for one set of parameters; None if there is no other.
+
+    Args:
+        expression: the stable form.
+        side: 1 or -1.
+        parameters: the values of its parameters: at some of them terms cancel.
+    """
+    return saturated(stable(bind(expression, parameters)), side)
+
+
+def far_windows(survey: Survey, side: int) -> list[Window]:
+    """The windows far out on one side: the form for that tail, then a series."""
+    points = side * _POINTS
+    lost = survey.loss(points)
+    found = []
+    if np.any(_is_bad(lost, survey.at(points))):
+        tail = _tail(survey, side, lost)
+        if tail is not None:
+            first, lost = tail
+            edge = float(1 / _POINTS[first])
+            found.append(Window((side * math.inf, 0.0), edge, side, False, 0, ()))
+    series = _series(survey.expression, side, lost) if survey.rounds else None
+    return [*found, series] if series else found
+
+
+def _is_bad(lost: Array, at: Array) -> npt.NDArray[np.bool_]:
+    """Where digits are lost, or the value is no number."""
+    return (lost > DEAR) | ~np.isfinite(at)
+
+
+def _tail(survey: Survey, side: int, lost: Array) -> tuple[int, Array] | None:
+    """From where on the form for a tail serves, and what is lost with it; None if it does not."""
+    other = in_tail(survey.formula, side, survey.parameters)
+    if other is None or size(other) > _LONGER * size(survey.expression) + _LONG:
+        return None
+    points = side * _POINTS
+    at, then = survey.at(points), values(other, {survey.x: points})
+    lost_then = loss(other, {survey.x: points})
+    worse = ~(lost_then <= np.fmax(lost, CHEAP)) & np.isfinite(at) & ~np.isnan(lost)
+    first = int(np.flatnonzero(worse)[-1]) + 1 if np.any(worse) else 0
+    # Where an overflow makes NaN far out, a kernel gives the limit in any case.
+    is_limit = (then == then[-1]) & (_POINTS > _GUARDED)
+    bad = _is_bad(lost, at) & np.where(np.isnan(at), ~is_limit, at != then)
+    lasting = first + np.flatnonzero(bad[first:-2] & bad[first + 1 : -1] & bad[first + 2 :])
+    if not len(lasting) or not _is_same(survey.expression, other, points[lasting[0]]):
+        return None
+    begin = int(lasting[0])
+    while begin > first and not lost[begin - 1] <= CHEAP:
+        begin -= 1
+    first = max(first, begin - 1)  # what overflows does so between two points
+    return first, np.concatenate([lost[:first], lost_then[first:]])
+
+
+def _is_same(expression: Expression, other: Expression, point: float) -> bool:
+    with digits.context().workprec(600):
+        a, b = digits.value(expression, point), digits.value(other, point)
+        return bool(abs(a - b) <= EXACT * abs(a))
+
+
+def _series(expression: Expression, side: int, lost: Array) -> Window | None:
+    """The series at infinity, where digits are lost there for good."""
+    cheap = np.flatnonzero(lost <= DEAR)
+    first = int(cheap[-1]) + 1 if len(cheap) else 0
+    if first == len(lost):
+        return None
+    centre = side * digits.context().inf
+    try:
+        series = series_at_infinity(expression, side, _LENGTH)
+    except (NoSeriesError, ZeroDivisionError, ValueError, OverflowError):
+        return None
+    for place in (first + further for further in _TRIES):
+        if place < len(lost):
+            window = fit(series, centre, side, float(1 / _POINTS[place]))
+            if window and agrees(window, expression, centre):
+                return window
+    return None
