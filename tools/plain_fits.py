@@ -8,8 +8,8 @@ from mpmath import mp, mpf
 HALF_LN2 = mp.log(2) / 2
 #: Where erf and erfc meet; where erfc ends; the shift in the variable 1/(x + shift) of erfc.
 ERF_JOINT = mpf("0.625")
-ERFC_END = mpf("27.3")
-ERFC_SHIFT = mpf("2.5")
+ERFC_END = mpf("26.7")
+ERFC_SHIFT = mpf("3.5")
 
 
 def over_inverse(x_low: mpf, x_high: mpf, shift: mpf) -> tuple[mpf, mpf]:
@@ -20,7 +20,7 @@ def over_inverse(x_low: mpf, x_high: mpf, shift: mpf) -> tuple[mpf, mpf]:
 
 def scaled_erfc(v: mpf) -> mpf:
     """erfc(x) exp(x^2) (x + shift), where v in [-1, 1] stands for 1/(x + shift)."""
-    slope, constant = over_inverse(ERF_JOINT, ERFC_END, ERFC_SHIFT)
+    slope, constant = over_inverse(mpf(0), ERFC_END, ERFC_SHIFT)
     t = slope * v + constant
     x = 1 / t - ERFC_SHIFT
     return mp.exp(x * x) * mp.erfc(x) / t
@@ -64,6 +64,15 @@ PLAIN_POLYNOMIALS = [
         share=root(lambda f: abs(mp.sin(mp.pi * f) - mp.pi * f) / mp.sin(mp.pi * f)),
     ),
     Polynomial(
+        "SINE_OF_RADIANS",
+        "(sin(r) / r - 1) / z with z = r^2, for |r| <= pi/2",
+        root(lambda r: (mp.sin(r) / r - 1) / r**2),
+        mpf(0),
+        (mp.pi / 2) ** 2 * mpf("1.001"),
+        8,
+        share=root(lambda r: abs(mp.sin(r) - r) / mp.sin(r)),
+    ),
+    Polynomial(
         "ATAN",
         "(atan(q) / q - 1) / z with z = q^2, for |q| <= tan(pi/8)",
         root(lambda q: (mp.atan(q) / q - 1) / q**2),
@@ -82,11 +91,11 @@ PLAIN_POLYNOMIALS = [
     ),
     Polynomial(
         "ERFC",
-        "erfc(x) exp(x^2) (x + ERFC_SHIFT), 0.625 <= x <= 27.3, in v = a / (x + ERFC_SHIFT) + b",
+        "erfc(x) exp(x^2) (x + ERFC_SHIFT), 0 <= x <= 26.7, in v = a / (x + ERFC_SHIFT) + b",
         scaled_erfc,
         mpf(-1),
         mpf(1),
-        20,
+        21,
     ),
     Polynomial(
         "TANHSHRINK",
@@ -109,6 +118,13 @@ def plain_module() -> str:
         split_short(mp.log(2), 33, 2),
     )
     module.add("PI", "pi in two parts", split(mp.pi, 2))
+    module.add("INVERSE_PI", "1 / pi", float(1 / mp.pi))
+    first, _ = split_short(mp.pi, 30, 2)
+    module.add(
+        "SHORT_PI",
+        "pi in three parts; quarters of integers up to 2^20 times the first two are exact",
+        (first, *split_short(mp.pi - first, 30, 2)),
+    )
     module.add("HALF_PI", "pi/2 in two parts", split(mp.pi / 2, 2))
     module.add("QUARTER_PI", "pi/4 in two parts", split(mp.pi / 4, 2))
     module.add("SQRT_2", "sqrt(2)", float(mp.sqrt(2)))
@@ -117,7 +133,7 @@ def plain_module() -> str:
     )
     module.add("ERF_JOINT", "Where the polynomials of erf and erfc meet", float(ERF_JOINT))
     module.add("ERFC_SHIFT", "The shift in the variable of erfc's polynomial", float(ERFC_SHIFT))
-    slope, constant = over_inverse(ERF_JOINT, ERFC_END, ERFC_SHIFT)
+    slope, constant = over_inverse(mpf(0), ERFC_END, ERFC_SHIFT)
     module.add(
         "ERFC_MAP",
         "a and b of the variable v in ERFC",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import concurrent.futures.thread  # noqa: F401 - for its fork hook, see below
 import hashlib
 import importlib.util
+import inspect
 import json
 import logging  # noqa: F401 - for its fork hook, see below
 import os
@@ -27,21 +28,22 @@ from typing import Any
 
 from limen.formula.expression import Expression
 from limen.formula.normal import order
+from limen.kernels import threads
 from limen.kernels.plan import Plan
 from limen.kernels.printer import to_source
 
-__all__ = ["Kernel", "compile_kernel", "folder", "recall"]
+__all__ = ["Kernel", "compile_around", "compile_kernel", "compiling", "folder", "recall"]
 
 Kernel = Callable[..., None]
-_compiling = threading.RLock()
+compiling = threading.RLock()
 # A child forked while another thread compiles would wait for that thread for ever. The hooks run
 # last first: those of logging and concurrent.futures must be older than ours, or the fork would
 # hold their locks while it waits here, and Numba's imports, which need them, would wait for it.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_compiling.acquire,
-        after_in_parent=_compiling.release,
-        after_in_child=_compiling.release,
+        before=compiling.acquire,
+        after_in_parent=compiling.release,
+        after_in_child=compiling.release,
     )
 
 
@@ -56,10 +58,60 @@ def compile_kernel(plan: Plan, dtype: str, title: str) -> Kernel:
     Returns:
         A function of contiguous one-dimensional arrays and floats that releases the GIL.
     """
-    with _compiling:
-        source = to_source(plan, dtype, title)
-        module = _load(source, f"{_slug(title)}_{_digest(plan, dtype)}")
-        return _jit(module.kernel, plan, dtype)
+    return _compiled(to_source(plan, dtype, title), plan, dtype, title, _digest(plan, dtype))
+
+
+def compile_around(general: Kernel, source: str, plan: Plan, dtype: str, title: str) -> Kernel:
+    """The native kernel of a source that calls the plan's own kernel by the name `general`.
+
+    Args:
+        general: what `compile_kernel` made of the plan, dtype and title.
+        source: a module that defines `kernel`, with the general kernel's arguments.
+        plan: what both compute.
+        dtype: the dtype of both.
+        title: the first line of the source.
+    """
+    digest = _hash(source, _digest(plan, dtype))
+    return _compiled(source, plan, dtype, title, digest, general=general)
+
+
+def _compiled(
+    source: str, plan: Plan, dtype: str, title: str, digest: str, **given: object
+) -> Kernel:
+    def work() -> Kernel:
+        with compiling:
+            module = _load(source, f"{_slug(title)}_{digest}")
+            vars(module).update(given)
+            return _jit(module.kernel, plan, dtype, is_interleaved=not given)
+
+    return threads.undisturbed(work)  # Ctrl-C in the middle would leave Numba's own tables torn
+
+
+def compile_loop(function: Callable[..., Any], signature: Any, **options: Any) -> Kernel:
+    """A loop that was written by hand, compiled and kept as kernels are.
+
+    Args:
+        function: it may use nothing but its arguments, builtins and `sqrt`.
+        signature: Numba's types of what it returns and takes.
+        options: Numba's, apart from those every kernel has.
+    """
+    import numba
+
+    with compiling:
+        head = "from __future__ import annotations\nfrom math import sqrt\n\n\n"
+        source = head + inspect.getsource(function)
+        module = _load(source, f"{function.__name__}_{_hash(source, str(signature))}")
+        loop = vars(module)[function.__name__]
+        for keep in [True, False] if folder() is not None else [False]:
+            try:
+                kernel: Kernel = numba.njit(
+                    [signature], nogil=True, error_model="numpy", cache=keep, **options
+                )(loop)
+                return kernel
+            except Exception:
+                if not keep:  # with a cache, it may be a damaged file or a full disk
+                    raise
+        raise AssertionError
 
 
 def recall(what: str, root: Expression, compute: Callable[[], Sequence[float]]) -> list[float]:
@@ -82,9 +134,11 @@ def recall(what: str, root: Expression, compute: Callable[[], Sequence[float]]) 
         return numbers
 
 
-def _jit(function: Callable[..., None], plan: Plan, dtype: str) -> Kernel:
+def _jit(function: Callable[..., None], plan: Plan, dtype: str, *, is_interleaved: bool) -> Kernel:
     import numba
     from numba import types
+
+    from limen.kernels.interleave import Interleaved
 
     elements: dict[str, Any] = {"float64": types.float64, "float32": types.float32}
     element = elements.get(dtype, types.uint16)
@@ -92,14 +146,17 @@ def _jit(function: Callable[..., None], plan: Plan, dtype: str) -> Kernel:
     written = [types.Array(types.float64 if w else element, 1, "C") for w in plan.wide]
     numbers = [types.float64] * len(plan.parameters)
     signature = types.void(*[read] * len(plan.inputs), *written, *numbers)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    if is_interleaved:
+        options["pipeline_class"] = Interleaved
     kernel: Kernel
     if folder() is not None:
         try:
-            kernel = numba.njit([signature], nogil=True, error_model="numpy", cache=True)(function)
+            kernel = numba.njit([signature], cache=True, **options)(function)
             return kernel
         except Exception:
             pass  # a damaged file or a full disk; whatever else is wrong shows again below
-    kernel = numba.njit([signature], nogil=True, error_model="numpy")(function)
+    kernel = numba.njit([signature], **options)(function)
     return kernel
 
 

@@ -7,14 +7,11 @@ guards that make the edges exact (limits at infinity, NaN in NaN out, the sign o
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 
-from limen.formula import real
 from limen.formula.expression import (
     ONE,
     ZERO,
@@ -25,29 +22,26 @@ from limen.formula.expression import (
     evaluate,
     input_,
     multiply,
-    names,
-    negate,
-    parameter,
     power,
     rebuild,
-    substitute,
-    walk,
 )
 from limen.formula.normal import as_sum
-from limen.formula.stabilize import canonical, stable
+from limen.formula.stabilize import stable
+from limen.kernels.economy import economical
+from limen.kernels.guards import (
+    LIMIT_NAMES,
+    keep_zero_sign,
+    needs_limits,
+    passes_nan,
+    unless_nan,
+    with_limits,
+)
 from limen.kernels.patches import apply_patches
+from limen.kernels.tails import in_tail
 
 __all__ = ["GRAD_OUTPUT", "LIMIT_NAMES", "Plan", "backward_plan", "forward_plan"]
 
 GRAD_OUTPUT = "grad_output"
-LIMIT_NAMES = ("_at_minus_infinity", "_at_plus_infinity")
-"""The parameters that carry the limits, which depend on the values of the others. No parameter of a
-formula begins with an underscore."""
-
-_LARGEST = constant(sys.float_info.max)
-# Beyond this, NaN can only come of an overflow on the way (infinity minus infinity, or times 0),
-# and the limit is the value: a pole or a bound of the domain that far out has no use.
-_FAR = constant(1 << 8)
 _FEW = 8  # so many factors are multiplied one by one
 # A square below this is finite; the root of one above is the number itself, to every digit.
 _LARGE = constant(1 << 500)
@@ -82,7 +76,7 @@ def forward_plan(
     patches: Sequence[float] = (),
 ) -> Plan:
     """The plan of a function's value, with the patches beside its roots."""
-    guarded, limits = _guarded(expression, inputs, parameters, patches)
+    guarded, limits = _edged(expression, inputs, parameters, patches)
     return Plan(inputs, (*parameters, *limits), (guarded,), (False,))
 
 
@@ -98,7 +92,7 @@ def backward_plan(
     outputs: list[Expression] = []
     limits: tuple[str, ...] = ()
     for slope in slopes:
-        guarded, limits = _guarded(slope, inputs, parameters, patches)
+        guarded, limits = _edged(slope, inputs, parameters, patches)
         outputs.append(_flow(guarded))
     kinds = (wide,) * len(outputs)
     return Plan((GRAD_OUTPUT, *inputs), (*parameters, *limits), tuple(outputs), kinds)
@@ -112,77 +106,27 @@ def _flow(slope: Expression) -> Expression:
     return apply("where", apply("equal", slope, ZERO), ZERO, product)
 
 
-# --- Guards ----------------------------------------------------------------------------------
-
-
-def _guarded(
+def _edged(
     expression: Expression,
     inputs: tuple[str, ...],
     parameters: Mapping[str, float],
     patches: Sequence[float],
 ) -> tuple[Expression, tuple[str, ...]]:
     """The lowered expression with exact edges, and the names of the limits it needs."""
-    lowered = lower(stable(expression))
+    form = stable(expression)
+    lowered = lower(economical(form))
     if len(inputs) != 1:
         return lowered, ()
     x = input_(inputs[0])
-    guarded = apply_patches(lowered, x, patches)
-    guarded = _keep_zero_sign(guarded, expression, x, parameters)
-    if not _needs_limits(lowered, parameters):
-        return guarded if _passes_nan(lowered) else _unless_nan(x, guarded), ()
-    low, high = map(parameter, LIMIT_NAMES)
-    limit = apply("where", apply("less", x, ZERO), low, high)
-    size = apply("abs", x)
-    settled = apply("where", apply("equal", guarded, guarded), guarded, limit)
-    inside = apply("where", apply("less_equal", size, _FAR), guarded, settled)
-    is_finite = apply("less_equal", size, _LARGEST)
-    return apply("where", is_finite, inside, _unless_nan(x, limit)), LIMIT_NAMES
 
+    def tail(side: int) -> Expression:
+        return lower(economical(in_tail(form, side, parameters) or form))
 
-def _unless_nan(x: Expression, other: Expression) -> Expression:
-    return apply("where", apply("equal", x, x), other, x)
-
-
-def _needs_limits(lowered: Expression, parameters: Mapping[str, float]) -> bool:
-    """Whether plain arithmetic may miss the limits: it does not for sums, products, choices."""
-    exact = {"add", "multiply", "abs", "where", "equal", "not_equal", "input", "constant"}
-    exact |= {"less", "less_equal", "greater", "greater_equal"}
-    operations = {node.operation for node in walk(lowered)}
-    if operations <= exact and not parameters:
-        at = [
-            real.value(lowered, dict.fromkeys(names(lowered, "input"), v))
-            for v in (-math.inf, math.inf)
-        ]
-        return any(v != v for v in at)
-    return True
-
-
-def _passes_nan(root: Expression) -> bool:
-    """Whether NaN goes through by itself: comparisons with it are false, sums are NaN."""
-
-    def visit(node: Expression, *passes: bool) -> bool:
-        if node.operation == "where":
-            condition, yes, no = passes
-            taken_when_nan = no if node.arguments[0].operation != "not_equal" else yes
-            return (condition and taken_when_nan) or (yes and no)
-        return node.operation == "input" or any(passes)
-
-    return bool(evaluate(root, visit))
-
-
-def _keep_zero_sign(
-    lowered: Expression, original: Expression, x: Expression, parameters: Mapping[str, float]
-) -> Expression:
-    """An odd function keeps the sign of zero, also where its sum of terms would lose it."""
-    name = x.payload
-    environment = dict(parameters)
-    at_plus, at_minus = (real.value(lowered, {**environment, name: zero}) for zero in (0.0, -0.0))
-    if at_plus != 0 or math.copysign(1, at_plus) != math.copysign(1, at_minus):
-        return lowered
-    form = canonical(original)
-    if canonical(substitute(form, {x: negate(x)})) is not canonical(negate(form)):
-        return lowered
-    return apply("where", apply("equal", x, ZERO), x, lowered)
+    patched = apply_patches(lowered, x, patches, tail)
+    signed = keep_zero_sign(patched, expression, x, parameters)
+    if needs_limits(lowered, parameters):
+        return with_limits(signed, x), LIMIT_NAMES
+    return signed if passes_nan(lowered) else unless_nan(x, signed), ()
 
 
 # --- Lowering --------------------------------------------------------------------------------

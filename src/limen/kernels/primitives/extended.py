@@ -13,6 +13,7 @@ from limen.kernels.primitives import extended_arithmetic as arithmetic
 from limen.kernels.primitives import extended_error as error
 from limen.kernels.primitives import extended_exponential as exponential
 from limen.kernels.primitives import extended_logarithm as logarithm
+from limen.kernels.primitives import extended_scaled_error as scaled_error
 from limen.kernels.primitives import extended_trigonometric as trigonometric
 from limen.kernels.primitives.binding import BOOLEAN, EXTENDED, PLAIN, bind, bind_numbers
 
@@ -26,6 +27,7 @@ __all__ = [
     "equal",
     "erf",
     "erfc",
+    "erfcx",
     "exp",
     "expm1",
     "less",
@@ -91,4 +93,5 @@ atan = _function(trigonometric.atan)
 
 erf = _function(error.erf)
 erfc = _function(error.erfc)
+erfcx = _function(scaled_error.erfcx)
 tanhshrink = _function(error.tanhshrink)

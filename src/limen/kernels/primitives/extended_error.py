@@ -56,6 +56,12 @@ def _near_or_far(x: Pair) -> tuple[Truth, Pair]:
     return near, pairs.multiply(smooth, pairs.select(near, size, decay))
 
 
+def erfc_over_decay(x: Pair) -> Pair:
+    """erfc(x) exp(x^2) for x between 0.625 and 27.3."""
+    inverse = pairs.reciprocal(pairs.add_constant(1.0, _hold(x, _LAST)))
+    return pairs.multiply(_piecewise(_ERROR_PIECES, inverse, 1 / 256, _FIRST_FAR), inverse)
+
+
 def erf(x: Pair) -> Pair:
     """The error function."""
     near, value = _near_or_far(x)

@@ -24,21 +24,30 @@ from limen.kernels.primitives.lanes import (
     rint,
 )
 from limen.kernels.primitives.pairs import Pair
-from limen.kernels.primitives.plain_exponential import (
-    EXP_HIGH,
-    EXP_LOW,
-    EXPM1_HIGH,
-    EXPM1_LOW,
-    power_of_two,
-)
-from limen.kernels.primitives.plain_exponential import scale as scale_part
 from limen.kernels.primitives.tables import Table
 
+#: Arguments beyond which e^x is 0, or infinite.
+_EXP_LOW, _EXP_HIGH = -750.0, 715.0
+#: Arguments beyond which e^x - 1 is -1, or sinh x infinite.
+_EXPM1_LOW, _EXPM1_HIGH = -60.0, 710.5
+#: With the bias of float64 exponents added: shifted by 52, the low bits of the sum are 2^k.
+_EXPONENT_ROUNDER = ROUNDER + 1023.0
 _POWERS = Table("powers_of_two", fitted.POWERS)
 #: Below it x stands for f(x) = x + O(x^2), and for odd f(x) = x + O(x^3).
 _TINY, _TINY_ODD = 2.0**-66, 2.0**-34
 #: Beyond it e^(-|x|) is nothing beside e^|x|.
 _ONE_SIDED = 100.0
+
+
+def power_of_two(k: Real) -> Real:
+    """2^k for an integer k in -1022 ... 1023."""
+    return ((k + _EXPONENT_ROUNDER).bits() << 52).as_real()
+
+
+def _scale(x: Real, k: Real) -> Real:
+    """x 2^k for any integer k with |k| <= 2044, rounded once where it is subnormal."""
+    half = (k * 0.5 + ROUNDER) - ROUNDER
+    return x * power_of_two(half) * power_of_two(k - half)
 
 
 def _reduce(x: Pair, low: float, high: float) -> tuple[Real, Pair, Pair]:
@@ -61,7 +70,7 @@ def _reduce(x: Pair, low: float, high: float) -> tuple[Real, Pair, Pair]:
 
 def scaled_exp(x: Pair, exponent: int = 0) -> Pair:
     """2^exponent e^x; infinite (with a meaningless second part) where too large."""
-    e, (power, power_low), (r, r_low) = _reduce(x, EXP_LOW, EXP_HIGH)
+    e, (power, power_low), (r, r_low) = _reduce(x, _EXP_LOW, _EXP_HIGH)
     square = r * r
     shift = r_low * (1.0 + fma(square, 0.5, r))
     rest = fma(square, estrin(r, (0.5, *fitted.EXP)), shift)
@@ -70,12 +79,12 @@ def scaled_exp(x: Pair, exponent: int = 0) -> Pair:
     low = lost + (error + fma(power, rest, fma(power_low, r, power_low)))
     high, low = quick_two_sum(total, low)
     e = e + exponent if exponent else e
-    return scale_part(high, e), scale_part(low, e)
+    return _scale(high, e), _scale(low, e)
 
 
 def scaled_expm1(x: Pair, exponent: int) -> Pair:
     """2^exponent (e^x - 1), beyond x = 710.5 as at 710.5; not for subnormal results."""
-    e, power, (r, r_low) = _reduce(x, EXPM1_LOW, EXPM1_HIGH)
+    e, power, (r, r_low) = _reduce(x, _EXPM1_LOW, _EXPM1_HIGH)
     square, square_error = two_product(r, r)
     m, lost = quick_two_sum(r, square * 0.5)
     shift = r_low * (1.0 + fma(square, 0.5, r))

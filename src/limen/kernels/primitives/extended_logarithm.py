@@ -13,10 +13,9 @@ from limen.kernels.primitives import fitted_extended as fitted
 from limen.kernels.primitives import lanes, pairs
 from limen.kernels.primitives.exact import quick_two_sum, two_product, two_sum
 from limen.kernels.primitives.extended_arithmetic import mul
-from limen.kernels.primitives.extended_exponential import scaled_exp
+from limen.kernels.primitives.extended_exponential import power_of_two, scaled_exp
 from limen.kernels.primitives.lanes import Real, Truth, absolute, at_most, estrin, fma
 from limen.kernels.primitives.pairs import Pair
-from limen.kernels.primitives.plain_exponential import power_of_two
 from limen.kernels.primitives.plain_logarithm import split_exponent
 from limen.kernels.primitives.tables import Table, row_number
 

@@ -76,6 +76,9 @@ class Word:
     def __sub__(self, other: Word | int) -> Word:
         return self._apply(self.builder.sub, other)
 
+    def __rsub__(self, other: int) -> Word:
+        return Word(self.builder, self.builder.sub(ir.Constant(_INTEGER, other), self.ir))
+
     def __mul__(self, other: Word | int) -> Word:
         return self._apply(self.builder.mul, other)
 
@@ -244,6 +247,13 @@ def horner(variable: Real, coefficients: Sequence[Real | float]) -> Real:
     for coefficient in reversed(lower):
         value = fma(value, variable, coefficient)
     return variable.lift(value)
+
+
+def two_horners(variable: Real, coefficients: Sequence[Real | float]) -> Real:
+    """The same polynomial, its even and odd powers side by side: half the wait."""
+    square = variable * variable
+    odd = horner(square, coefficients[1::2])
+    return fma(odd, variable, horner(square, coefficients[::2]))
 
 
 def estrin(variable: Real, coefficients: Sequence[Real | float]) -> Real:

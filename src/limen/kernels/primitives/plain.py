@@ -1,17 +1,20 @@
-"""The primitives in float64: relative error below 2^-50, for float32, float16 and bfloat16 arrays.
+"""The primitives in float64, for float32, float16 and bfloat16 arrays: relative error below 2^-50.
 
-Every name here is callable from Numba-compiled code and takes and returns float64 (comparisons
-return a Boolean, `select` takes one first). `limen.kernels.primitives.extended` has the same names.
+(Below 2^-49 where the CPU has no fused multiply-add.) Every name here is callable from
+Numba-compiled code and takes and returns float64 (comparisons return a Boolean, `select` takes one
+first). `limen.kernels.primitives.extended` has the same names, but for the cheaper forms.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
+from limen.kernels.primitives import newton
 from limen.kernels.primitives import plain_arithmetic as arithmetic
 from limen.kernels.primitives import plain_error as error
 from limen.kernels.primitives import plain_exponential as exponential
 from limen.kernels.primitives import plain_logarithm as logarithm
+from limen.kernels.primitives import plain_scaled_error as scaled_error
 from limen.kernels.primitives import plain_trigonometric as trigonometric
 from limen.kernels.primitives.binding import BOOLEAN, PLAIN, bind, bind_numbers
 
@@ -20,17 +23,30 @@ __all__ = [
     "add",
     "atan",
     "cos",
+    "cos_of_product",
     "cosh",
+    "decay",
     "div",
     "equal",
     "erf",
     "erfc",
+    "erfcx",
     "exp",
     "expm1",
+    "fma",
+    "gaussian",
+    "inverse",
     "less",
     "less_equal",
     "log",
     "log1p",
+    "log1p_of_fraction",
+    "moderate_cos",
+    "moderate_cos_of_product",
+    "moderate_sin",
+    "moderate_sin_of_product",
+    "moderate_sin_plus_cos",
+    "moderate_sin_plus_cos_of_product",
     "mul",
     "narrow",
     "neg",
@@ -40,7 +56,9 @@ __all__ = [
     "select",
     "sigmoid",
     "sin",
+    "sin_of_product",
     "sin_plus_cos",
+    "sin_plus_cos_of_product",
     "sinh",
     "softplus",
     "sqrt",
@@ -64,11 +82,28 @@ add = _function(arithmetic.add)
 sub = _function(arithmetic.sub)
 mul = _function(arithmetic.mul)
 div = _function(arithmetic.div)
+fma = _function(arithmetic.fma)
 neg = _function(arithmetic.neg)
 absolute = _function(arithmetic.absolute)
 square = _function(arithmetic.square)
 reciprocal = _function(arithmetic.reciprocal)
 sqrt = _function(arithmetic.sqrt)
+
+# Cheaper forms for arguments in a range
+inverse = _function(newton.inverse)
+decay = bind(exponential.decay, PLAIN, PLAIN)
+gaussian = _function(error.gaussian)
+log1p_of_fraction = _function(exponential.log1p_of_fraction)
+
+moderate_sin = _function(trigonometric.moderate_sin)
+moderate_cos = _function(trigonometric.moderate_cos)
+moderate_sin_plus_cos = _function(trigonometric.moderate_sin_plus_cos)
+moderate_sin_of_product = _function(trigonometric.moderate_sin_of_product)
+moderate_cos_of_product = _function(trigonometric.moderate_cos_of_product)
+moderate_sin_plus_cos_of_product = _function(trigonometric.moderate_sin_plus_cos_of_product)
+sin_of_product = _function(trigonometric.sin_of_product)
+cos_of_product = _function(trigonometric.cos_of_product)
+sin_plus_cos_of_product = _function(trigonometric.sin_plus_cos_of_product)
 
 exp = _function(exponential.exp)
 expm1 = _function(exponential.expm1)
@@ -91,3 +126,4 @@ atan = _function(trigonometric.atan)
 
 erf = _function(error.erf)
 erfc = _function(error.erfc)
+erfcx = _function(scaled_error.erfcx)

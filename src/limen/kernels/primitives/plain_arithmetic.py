@@ -36,6 +36,11 @@ def div(a: Real, b: Real) -> Real:
     return a / b
 
 
+def fma(a: Real, b: Real, c: Real) -> Real:
+    """a b + c, rounded once where the CPU can."""
+    return lanes.fma(a, b, c)
+
+
 def neg(a: Real) -> Real:
     """-a."""
     return -a

@@ -1,6 +1,6 @@
 """Plain error function and its complement: relative error below 2^-50, in erfc's tail too.
 
-For |x| <= 0.625, erf x = x P(x^2). Beyond, erfc x = e^(-x^2) t Q(t) with t = 1/(x + 5/2): one
+For |x| <= 0.625, erf x = x P(x^2). For x >= 0, erfc x = e^(-x^2) t Q(t) with t = 1/(x + 7/2): one
 polynomial in such a t serves the whole half line (Shepherd and Laframboise, "Chebyshev
 approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < infinity", 1981).
 """
@@ -9,11 +9,21 @@ from __future__ import annotations
 
 from limen.kernels.primitives import fitted_plain as fitted
 from limen.kernels.primitives.exact import two_product
-from limen.kernels.primitives.lanes import Real, absolute, at_most, copysign, fma, horner, select
-from limen.kernels.primitives.plain_exponential import scaled_exp
+from limen.kernels.primitives.lanes import (
+    Real,
+    absolute,
+    at_most,
+    copysign,
+    fma,
+    horner,
+    select,
+    two_horners,
+)
+from limen.kernels.primitives.newton import inverse
+from limen.kernels.primitives.plain_exponential import decay
 
-#: erfc x underflows to 0 beyond 27.2.
-_LAST = 27.3
+#: Beyond it erfc x is below 2^-1022, which counts as 0.
+_LAST = 26.63
 
 
 def _erf_near(x: Real) -> Real:
@@ -22,25 +32,33 @@ def _erf_near(x: Real) -> Real:
     return x * horner(z, fitted.ERF)
 
 
-def _erfc_far(magnitude: Real) -> Real:
-    """erfc for a magnitude of at least 0.625. Both parts of the square go into the exponential."""
+def _square(magnitude: Real) -> tuple[Real, Real]:
+    """x^2 and its rounding error, for a magnitude held where the functions have ended."""
     x = at_most(magnitude, _LAST)
-    square, rest = two_product(x, x)
-    t = 1.0 / (x + fitted.ERFC_SHIFT)
+    return two_product(x, x)
+
+
+def gaussian(x: Real) -> Real:
+    """e^(-x^2), by the instructions that the error functions have in them too."""
+    square, rest = _square(absolute(x))
+    return decay(square, -rest)
+
+
+def _tail(magnitude: Real) -> Real:
+    """erfc for a magnitude. Both parts of the square go into the exponential."""
+    t = inverse(at_most(magnitude, _LAST) + fitted.ERFC_SHIFT)
     v = fma(t, fitted.ERFC_MAP[0], fitted.ERFC_MAP[1])
-    return scaled_exp(-square, correction=-rest) * (horner(v, fitted.ERFC) * t)
+    return gaussian(magnitude) * (two_horners(v, fitted.ERFC) * t)
 
 
 def erf(x: Real) -> Real:
     """The error function."""
     magnitude = absolute(x)
-    far = copysign(1.0 - _erfc_far(magnitude), x)
+    far = copysign(1.0 - _tail(magnitude), x)
     return select(magnitude > fitted.ERF_JOINT, far, _erf_near(x))
 
 
 def erfc(x: Real) -> Real:
     """1 - erf x, to full relative accuracy in the right tail."""
-    magnitude = absolute(x)
-    tail = _erfc_far(magnitude)
-    far = select(x < 0.0, 2.0 - tail, tail)
-    return select(magnitude > fitted.ERF_JOINT, far, 1.0 - _erf_near(x))
+    tail = _tail(absolute(x))
+    return select(x < 0.0, 2.0 - tail, tail)

@@ -1,7 +1,9 @@
 """Plain primitives built on e^x: relative error below 2^-50, nothing that cancels.
 
-Everything goes through x = k ln 2 + r with |r| <= ln(2)/2, after which e^x = 2^k e^r and
-e^x - 1 = 2^k (e^r - 1) + (2^k - 1).
+Everything goes through x = k ln 2 + r with |r| <= ln(2)/2, after which, with m = e^r - 1,
+e^x = 2^k + 2^k m and e^x - 1 = 2^k m + (2^k - 1). Functions of one |x| spell the same instructions,
+so that a kernel with several of them computes one exponential and one reciprocal.
+Results below 2^-1022 are 0: the formats served here end long before.
 """
 
 from __future__ import annotations
@@ -18,34 +20,28 @@ from limen.kernels.primitives.lanes import (
     horner,
     select,
 )
+from limen.kernels.primitives.newton import inverse
 
-#: With the bias of float64 exponents added: shifted by 52, the low bits of the sum are 2^k.
-_EXPONENT_ROUNDER = ROUNDER + 1023.0
-#: Arguments beyond which e^x is 0 or infinite, whatever small correction follows.
-EXP_LOW, EXP_HIGH = -750.0, 715.0
+#: Arguments beyond which e^x is 0, or infinite, whatever small correction follows.
+EXP_LOW, EXP_HIGH = -709.1, 710.0
 #: Arguments beyond which e^x - 1 is -1, or sinh x infinite.
-EXPM1_LOW, EXPM1_HIGH = -60.0, 710.5
+_EXPM1_LOW, _EXPM1_HIGH = -60.0, 710.5
 #: Below it x stands for any f(x) = x + O(x^2) with f''(0) up to 1.
 _TINY = 2.0**-54
 #: Below it x stands for any odd f(x) = x + O(x^3) with f'''(0) up to 2.
 _TINY_ODD = 2.0**-28
+_BIAS = 1023.0
 
 
-def power_of_two(k: Real) -> Real:
-    """2^k for an integer k in -1022 ... 1023."""
-    return ((k + _EXPONENT_ROUNDER).bits() << 52).as_real()
-
-
-def scale(x: Real, k: Real) -> Real:
-    """x 2^k for any integer k with |k| <= 2044, rounded once where it is subnormal."""
-    half = (k * 0.5 + ROUNDER) - ROUNDER
-    return x * power_of_two(half) * power_of_two(k - half)
-
-
-def reduce_exponent(x: Real) -> tuple[Real, Real]:
-    """The integer k and the r with x = k ln 2 + r, |r| <= ln(2)/2."""
-    k = fma(x, fitted.LOG2_E, ROUNDER) - ROUNDER
-    return k, fma(k, -fitted.LN2[1], fma(k, -fitted.LN2[0], x))
+def _split(x: Real, exponent: int, correction: Real | None = None) -> tuple[Real, Real]:
+    """2^(k + exponent) and m, for an x within the bounds; 0 for the power 2^-1023."""
+    # In the low bits of this sum is the biased exponent.
+    rounder = ROUNDER + _BIAS + exponent
+    shifted = fma(x, fitted.LOG2_E, rounder)
+    k = shifted - rounder
+    r = fma(k, -fitted.LN2[1], fma(k, -fitted.LN2[0], x))
+    r = r if correction is None else r + correction
+    return (shifted.bits() << 52).as_real(), small_expm1(r)
 
 
 def small_expm1(r: Real) -> Real:
@@ -53,18 +49,29 @@ def small_expm1(r: Real) -> Real:
     return fma(horner(r, fitted.EXP) * r, r, r)
 
 
+def _split_decay(size: Real, correction: Real | None = None) -> tuple[Real, Real]:
+    """2^k and m of e^(-size + correction), for size >= 0."""
+    return _split(at_least(-size, EXP_LOW), 0, correction)
+
+
+def decay(size: Real, correction: Real | None = None) -> Real:
+    """e^(-size + correction) for size >= 0 and a |correction| <= 1."""
+    power, m = _split_decay(size, correction)
+    return fma(power, m, power)
+
+
 def scaled_exp(x: Real, exponent: int = 0, *, correction: Real | None = None) -> Real:
-    """2^exponent e^(x + correction), |correction| <= 1; infinite where too large."""
-    k, r = reduce_exponent(at_most(at_least(x, EXP_LOW), EXP_HIGH))
-    value = small_expm1(r if correction is None else r + correction) + 1.0
-    return scale(value, k + exponent if exponent else k)
+    """2^exponent e^(x + correction), |correction| <= 1, exponent 0 or -1; infinite if too large."""
+    # Half the power, as 2^1024 is none.
+    held = at_most(at_least(x, EXP_LOW + 1.0), EXP_HIGH - 0.69 * exponent)
+    power, m = _split(held, exponent - 1, correction)
+    return fma(power, m, power) * 2.0
 
 
-def scaled_expm1(x: Real, exponent: int) -> Real:
+def _scaled_expm1(x: Real, exponent: int) -> Real:
     """2^exponent (e^x - 1), beyond x = 710.5 as at 710.5; not for subnormal results."""
-    k, r = reduce_exponent(at_most(at_least(x, EXPM1_LOW), EXPM1_HIGH))
-    power = power_of_two(k + exponent)
-    return fma(power, small_expm1(r), power - 2.0**exponent)
+    power, m = _split(at_most(at_least(x, _EXPM1_LOW), _EXPM1_HIGH), exponent)
+    return fma(power, m, power - 2.0**exponent)
 
 
 def exp(x: Real) -> Real:
@@ -74,13 +81,13 @@ def exp(x: Real) -> Real:
 
 def expm1(x: Real) -> Real:
     """e^x - 1."""
-    value = scaled_expm1(x, -2) * 4.0
+    value = _scaled_expm1(x, -2) * 4.0
     return select(absolute(x) < _TINY, x, value)
 
 
 def sinh(x: Real) -> Real:
     """The hyperbolic sine: with h = (e^|x| - 1)/2, |sinh x| = h + h/(2h + 1)."""
-    quarter = scaled_expm1(absolute(x), -2)
+    quarter = _scaled_expm1(absolute(x), -2)
     magnitude = 2.0 * quarter + quarter / fma(2.0, quarter, 0.5)
     return select(absolute(x) < _TINY_ODD, x, copysign(magnitude, x))
 
@@ -92,37 +99,42 @@ def cosh(x: Real) -> Real:
 
 
 def tanh(x: Real) -> Real:
-    """The hyperbolic tangent: with u = e^(-2|x|) - 1, |tanh x| = -u/(2 + u)."""
-    u = scaled_expm1(absolute(x) * -2.0, 0)
-    return select(absolute(x) < _TINY_ODD, x, copysign(u / (-2.0 - u), x))
+    """The hyperbolic tangent: with e = e^(-|x|), |tanh x| = (1 - e)(1 + e)/(1 + e^2)."""
+    power, m = _split_decay(absolute(x))
+    e = fma(power, m, power)
+    rest = fma(-power, m, 1.0 - power)
+    return copysign(rest * ((e + 1.0) * inverse(fma(e, e, 1.0))), x)
 
 
 def sech(x: Real) -> Real:
-    """1 / cosh x: with d = 2 e^(-|x|), sech x = d/(1 + d^2/4)."""
-    double = scaled_exp(-absolute(x), 1)
-    return double / fma(double * 0.25, double, 1.0)
+    """1 / cosh x: with e = e^(-|x|), sech x = 2e/(1 + e^2)."""
+    e = decay(absolute(x))
+    return (e + e) * inverse(fma(e, e, 1.0))
 
 
 def sigmoid(x: Real) -> Real:
     """1 / (1 + e^(-x)), from e^(-|x|) so that both tails are exact."""
-    e = scaled_exp(-absolute(x))
-    return select(x < 0.0, e, 1.0) / (1.0 + e)
+    e = decay(absolute(x))
+    return select(x < 0.0, e, 1.0) * inverse(e + 1.0)
 
 
 def softplus(x: Real) -> Real:
     """log(1 + e^x) = max(x, 0) + log(1 + e^(-|x|))."""
-    e = scaled_exp(-absolute(x))
-    # log(1 + e) = e - s (e - z R(z)) with s = e/(2 + e) and z = s^2, as in plain_logarithm
-    s = e / (2.0 + e)
+    return select(x > 0.0, x, 0.0) + log1p_of_fraction(decay(absolute(x)))
+
+
+def log1p_of_fraction(x: Real) -> Real:
+    """log(1 + x) for 0 <= x <= 1."""
+    # log(1 + x) = x - s (x - z R(z)) with s = x/(2 + x) and z = s^2, as in plain_logarithm
+    s = x * inverse(x + 2.0)
     z = s * s
-    log1p_of_e = fma(-s, fma(horner(z, fitted.LOG1P_OF_EXP), -z, e), e)
-    return select(x > 0.0, x, 0.0) + log1p_of_e
+    return fma(-s, fma(horner(z, fitted.LOG1P_OF_EXP), -z, x), x)
 
 
 def tanhshrink(x: Real) -> Real:
     """x - tanh x: x^3 P(x^2) for |x| <= 1; beyond, |x| - 1 + 2w/(1 + w) with w = e^(-2|x|)."""
-    magnitude, z = absolute(x), x * x
-    w = scaled_exp(magnitude * -2.0)
-    far = (magnitude - 1.0) + 2.0 * w / (1.0 + w)
-    near = horner(at_most(z, 1.0), fitted.TANHSHRINK) * z * magnitude
-    return copysign(select(magnitude > 1.0, far, near), x)
+    size, z = absolute(x), x * x
+    w = decay(absolute(x * 2.0))
+    far = (size - 1.0) + (w + w) * inverse(w + 1.0)
+    near = horner(at_most(z, 1.0), fitted.TANHSHRINK) * z * size
+    return copysign(select(size > 1.0, far, near), x)

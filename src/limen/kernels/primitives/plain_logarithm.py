@@ -11,6 +11,7 @@ from math import inf, nan
 from limen.kernels.primitives import fitted_plain as fitted
 from limen.kernels.primitives.exact import quick_two_sum, two_product, two_sum
 from limen.kernels.primitives.lanes import Real, absolute, at_least, at_most, fma, horner, select
+from limen.kernels.primitives.newton import inverse
 from limen.kernels.primitives.plain_exponential import scaled_exp
 
 _SMALLEST_NORMAL = 2.0**-1022
@@ -35,7 +36,7 @@ def _log_parts(x: Real, lost: Real | None = None) -> tuple[Real, Real]:
     """log(x + lost) as an unevaluated sum, for positive x and |lost| no more than x's rounding."""
     k, m = split_exponent(x)
     f = m - 1.0
-    s = f / (2.0 + f)
+    s = f * inverse(f + 2.0)
     half_square = 0.5 * f * f
     z = s * s
     correction = fma(k, fitted.LN2[1], s * fma(horner(z, fitted.LOG), z, half_square))

@@ -1,0 +1,133 @@
+"""Guards make a kernel's edges exact: the limits at infinity, NaN for NaN, the sign of zero.
+
+They are choices around the expression of the value. A kernel of float32 or less can do without most
+of them: `relaxed` takes off what the ranges of its numbers show to be idle.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+
+from limen.formula import real
+from limen.formula.expression import (
+    ZERO,
+    Expression,
+    apply,
+    constant,
+    evaluate,
+    names,
+    negate,
+    parameter,
+    rebuild,
+    substitute,
+    walk,
+)
+from limen.formula.stabilize import canonical
+from limen.kernels.ranges import Range
+
+__all__ = [
+    "LIMIT_NAMES",
+    "keep_zero_sign",
+    "needs_limits",
+    "passes_nan",
+    "relaxed",
+    "unless_nan",
+    "with_limits",
+]
+
+LIMIT_NAMES = ("_at_minus_infinity", "_at_plus_infinity")
+"""The parameters that carry the limits, which depend on the values of the others. No parameter of a
+formula begins with an underscore."""
+
+_LARGEST = constant(sys.float_info.max)
+# Beyond this, NaN can only come of an overflow on the way (infinity minus infinity, or times 0),
+# and the limit is the value: a pole or a bound of the domain that far out has no use.
+_FAR = constant(1 << 8)
+
+
+def with_limits(value: Expression, x: Expression) -> Expression:
+    """The value, and the limits where x is infinite, or where the value is NaN far out."""
+    limit = apply("where", apply("less", x, ZERO), *map(parameter, LIMIT_NAMES))
+    size = apply("abs", x)
+    settled = apply("where", apply("equal", value, value), value, limit)
+    inside = apply("where", apply("less_equal", size, _FAR), value, settled)
+    is_finite = apply("less_equal", size, _LARGEST)
+    return apply("where", is_finite, inside, unless_nan(x, limit))
+
+
+def unless_nan(x: Expression, other: Expression) -> Expression:
+    """`other`, but NaN where x is."""
+    return apply("where", apply("equal", x, x), other, x)
+
+
+def relaxed(root: Expression, ranges: Mapping[Expression, Range]) -> Expression:
+    """The expression without the guards that are idle where x is finite, of `with_limits`."""
+
+    def visit(node: Expression, *arguments: Expression) -> Expression:
+        if node.operation != "where":
+            return rebuild(node, arguments)
+        condition, yes, no = arguments
+        checked = node.arguments[0].arguments[0]
+        if _is_nan_check(node.arguments[0]) and checked.varies and ranges[checked].is_number:
+            no = yes if checked.operation != "input" else no
+        if yes is no:
+            return yes
+        if _is_finite_check(condition) and no.operation == "where" and passes_nan(yes):
+            size, largest = condition.arguments
+            return apply("where", apply("less", largest, size), no.arguments[1], yes)
+        return rebuild(node, (condition, yes, no))
+
+    relaxed_root: Expression = evaluate(root, visit)
+    return relaxed_root
+
+
+def _is_nan_check(condition: Expression) -> bool:
+    return condition.operation == "equal" and condition.arguments[0] is condition.arguments[1]
+
+
+def _is_finite_check(condition: Expression) -> bool:
+    return condition.operation == "less_equal" and condition.arguments[1] is _LARGEST
+
+
+def needs_limits(lowered: Expression, parameters: Mapping[str, float]) -> bool:
+    """Whether plain arithmetic may miss the limits: it does not for sums, products, choices."""
+    exact = {"add", "multiply", "abs", "where", "equal", "not_equal", "input", "constant"}
+    exact |= {"less", "less_equal", "greater", "greater_equal"}
+    operations = {node.operation for node in walk(lowered)}
+    if operations <= exact and not parameters:
+        at = [
+            real.value(lowered, dict.fromkeys(names(lowered, "input"), v))
+            for v in (-math.inf, math.inf)
+        ]
+        return any(v != v for v in at)
+    return True
+
+
+def passes_nan(root: Expression) -> bool:
+    """Whether NaN goes through by itself: comparisons with it are false, sums are NaN."""
+
+    def visit(node: Expression, *passes: bool) -> bool:
+        if node.operation == "where":
+            condition, yes, no = passes
+            taken_when_nan = no if node.arguments[0].operation != "not_equal" else yes
+            return (condition and taken_when_nan) or (yes and no)
+        return node.operation == "input" or any(passes)
+
+    return bool(evaluate(root, visit))
+
+
+def keep_zero_sign(
+    lowered: Expression, original: Expression, x: Expression, parameters: Mapping[str, float]
+) -> Expression:
+    """An odd function keeps the sign of zero, also where its sum of terms would lose it."""
+    name = x.payload
+    environment = dict(parameters)
+    at_plus, at_minus = (real.value(lowered, {**environment, name: zero}) for zero in (0.0, -0.0))
+    if at_plus != 0 or math.copysign(1, at_plus) != math.copysign(1, at_minus):
+        return lowered
+    form = canonical(original)
+    if canonical(substitute(form, {x: negate(x)})) is not canonical(negate(form)):
+        return lowered
+    return apply("where", apply("equal", x, ZERO), x, lowered)
