@@ -12,10 +12,14 @@ from limen.kernels.plan import Plan, backward_plan, forward_plan
 
 if TYPE_CHECKING:
     from limen.function import ActivationFunction
+    from limen.kernels.tuned.table import Table
 
-__all__ = ["Binding"]
+__all__ = ["BY", "Binding"]
 
+BY = "by "
+"""How a direction begins that gives the terms of a parameter's gradient: "by beta"."""
 _LONG = 200  # characters of a formula that a title shows
+_TUNED = ("forward", "backward")
 
 Bound = tuple[Callable[..., None], tuple[float, ...]]
 
@@ -47,14 +51,42 @@ class Binding:
         return shared if self._is_one_of_many else None
 
     def kernel(self, direction: str, dtype: str) -> Bound:
-        """The kernel for "forward", "backward" or "parameters", and the numbers to call it with."""
+        """The kernel of a direction, and the numbers to call it with.
+
+        Args:
+            direction: "forward", "backward", or "by beta" for the terms of a parameter's gradient.
+            dtype: of the inputs.
+        """
         found = self._bound.get((direction, dtype))
         if found is None:
-            kernel, is_guarded = self._shared(direction, dtype)
-            limits = self.limits(direction) if is_guarded else ()
-            numbers = (*self._passes_on(direction).parameters.values(), *limits)
+            kernel, numbers = self.general(direction, dtype)
+            table = self._tuned_table(direction, dtype)
+            if table is not None:
+                from limen.kernels.tuned.tier import tuned_kernel
+
+                title = self.title(direction, dtype)
+                kernel = tuned_kernel(table, self.plan(direction), kernel, title)
             found = self._bound[direction, dtype] = (kernel, numbers)
         return found
+
+    def general(self, direction: str, dtype: str) -> Bound:
+        """The same from the general tier, which serves every function."""
+        kernel, is_guarded = self._shared(direction, dtype)
+        limits = self.limits(direction) if is_guarded else ()
+        return kernel, (*self._passes_on(direction).parameters.values(), *limits)
+
+    def source(self, direction: str, dtype: str) -> str:
+        """The source of the kernel of a direction; of a tuned one, and of the general it calls."""
+        from limen.kernels.printer import to_source
+
+        plan, title = self.plan(direction), self.title(direction, dtype)
+        general = to_source(plan, dtype, title)
+        table = self._tuned_table(direction, dtype)
+        if table is None:
+            return general
+        from limen.kernels.tuned.tier import tuned_source
+
+        return f"{tuned_source(table, plan, title)}\n\n# --- general ---\n\n{general}"
 
     def plan(self, direction: str) -> Plan:
         """What the kernel of a direction computes."""
@@ -62,13 +94,13 @@ class Binding:
         parameters = self._passes_on(direction).parameters
         if direction == "forward":
             return forward_plan(f.expression, f.inputs, parameters, self._patches())
-        if direction == "parameters":
-            slopes = [f.slope(name) for name in parameters]
-            return backward_plan(slopes, f.inputs, parameters, wide=True)
+        if direction.startswith(BY):
+            slope = f.slope(direction.removeprefix(BY))
+            return backward_plan([slope], f.inputs, parameters, wide=True)
         if f.is_gated:
             return backward_plan([f.slope(name) for name in f.inputs], f.inputs, parameters)
-        slope = f.derivative()
-        return backward_plan([slope.expression], f.inputs, parameters, Binding.of(slope)._patches())
+        steep = f.derivative()
+        return backward_plan([steep.expression], f.inputs, parameters, Binding.of(steep)._patches())
 
     def title(self, direction: str, dtype: str) -> str:
         """What the source of a kernel says it is."""
@@ -81,11 +113,23 @@ class Binding:
         f = self._function
         if direction == "backward":
             return Binding.of(f.derivative()).limits("forward")
+        if direction.startswith(BY):
+            return Binding.of(f.derivative(direction.removeprefix(BY))).limits("forward")
         if not self._is_one_of_many:
             return known_limits(f.expression, f.inputs[0], f.parameters)
         # Not shared: exp(a*x) has other limits at a = 0, and exp(a*x - x) at a = 1.
         found = far_limits(f.expression, f.inputs[0], f.parameters)
         return known_limits(f.expression, f.inputs[0], f.parameters) if found is None else found
+
+    def _tuned_table(self, direction: str, dtype: str) -> Table | None:
+        """The fitted table that serves a direction; None where the general tier does."""
+        f = self._function
+        if f.is_gated or dtype != "float32" or direction not in _TUNED:
+            return None
+        from limen.kernels.tuned.tier import tuned_table
+
+        computed = f if direction == "forward" else f.derivative()
+        return tuned_table(computed.expression, computed.parameters, direction, dtype)
 
     def _passes_on(self, direction: str) -> ActivationFunction:
         """The function whose formula the direction computes."""

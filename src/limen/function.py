@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from limen import display
-from limen.binding import Binding
+from limen import display, memory
+from limen.binding import BY, Binding
 from limen.errors import FormulaError, LimenError, ShapeError, UnknownNameError
 from limen.formula.definition import Definition, check_default
 from limen.formula.derive import derivative
@@ -17,9 +17,15 @@ from limen.formula.expression import Expression, apply, constant, input_, parame
 from limen.formula.show import to_latex, to_text
 from limen.formula.stabilize import canonical
 from limen.formula.trace import Traced, compose
-from limen.kernels import cpu
-from limen.kernels.arrays import Array, as_input, bits, kernel_dtype, output, together
-from limen.kernels.sums import summed
+from limen.kernels.arrays import (
+    FLOATS,
+    Array,
+    as_input,
+    kernel_dtype,
+    output,
+    together,
+)
+from limen.launchers import Launchers
 from limen.properties import Properties
 
 __all__ = ["ActivationFunction", "AtKinks"]
@@ -61,6 +67,7 @@ class ActivationFunction(Properties):
         self._definition = definition
         self._surrogate = surrogate
         self._binding = Binding(self, relatives)
+        self._launchers = Launchers(self._binding)
         self.at_kinks = _checked_kinks(at_kinks)
 
     # --- What it is ----------------------------------------------------------------------
@@ -160,14 +167,19 @@ class ActivationFunction(Properties):
             DtypeError: for complex, object and text data, or an `out` of another dtype.
             ShapeError: for an `out` of another shape.
         """
+        fresh = _fresh(inputs) if out is None and not parameters else None
+        if not parameters:
+            target = fresh if out is None else out
+            if self._launchers.quick_forward(*inputs, target):
+                return target
         if Traced in map(type, (*inputs, *parameters.values())):
             return compose(self._definition, inputs, parameters)
         if parameters:
             return self.with_parameters(**parameters)(*inputs, out=out)
         arrays = self._admitted(inputs)
-        result = output(out, arrays[0])
-        kernel, numbers = self._binding.kernel("forward", kernel_dtype(result))
-        cpu.launch(kernel, [bits(a) for a in arrays], [bits(result)], numbers)
+        result = output(out, arrays[0], fresh)
+        if not self._launchers.quick_forward(*arrays, result):
+            self._launchers.launcher("forward", kernel_dtype(result)).run(arrays, [result])
         return result if out is not None or result.ndim else result[()]
 
     def backward(
@@ -191,6 +203,11 @@ class ActivationFunction(Properties):
             DtypeError: for data limen does not compute with, or an `out` of another dtype.
             ShapeError: for shapes that do not fit.
         """
+        fresh = _fresh(inputs) if out is None and not self.is_gated else None
+        if not parameters and not self.is_gated:
+            target = fresh if out is None else out
+            if self._launchers.quick_backward(grad_output, *inputs, target):
+                return target
         arrays = self._admitted(inputs)
         first = arrays[0]
         flow = self._admitted_flow(grad_output, first)
@@ -199,13 +216,16 @@ class ActivationFunction(Properties):
             given *= len(arrays)
         if len(given) != len(arrays) or (out is not None and len({*map(id, given)}) < len(given)):
             raise ShapeError(f"out must be {len(arrays)} arrays, one for each input")
-        results = [output(o, first) for o in given]
-        sums = self._parameter_gradients(flow, arrays) if parameters else None
-        kernel, numbers = self._binding.kernel("backward", kernel_dtype(first))
-        cpu.launch(kernel, [bits(a) for a in (flow, *arrays)], [bits(r) for r in results], numbers)
+        results = [output(o, first, fresh) for o in given]
+        names = list(self.parameters) if parameters else []
+        sums: list[float] = []
+        if names or not self._launchers.quick_backward(flow, *arrays, *results):
+            dtype = kernel_dtype(first)
+            terms = [self._launchers.launcher(f"{BY}{name}", dtype) for name in names]
+            sums = self._launchers.launcher("backward", dtype).run([flow, *arrays], results, terms)
         found = [r if out is not None or r.ndim else r[()] for r in results]
         grad_input = tuple(found) if self.is_gated else found[0]
-        return grad_input if sums is None else (grad_input, sums)
+        return (grad_input, dict(zip(names, sums, strict=True))) if parameters else grad_input
 
     def derivative(self, by: int | str = 1) -> ActivationFunction:
         """The derivative, an activation function like any other.
@@ -318,22 +338,13 @@ class ActivationFunction(Properties):
             direction: "forward" or "backward".
             dtype: "float64", "float32", "float16" or "bfloat16".
         """
-        from limen.kernels.printer import DTYPES, to_source
+        from limen.kernels.printer import DTYPES
 
         if direction not in ("forward", "backward") or dtype not in DTYPES:
             raise UnknownNameError(
                 f"no {direction!r} kernel for {dtype!r}: forward or backward, {', '.join(DTYPES)}"
             )
-        return to_source(
-            self._binding.plan(direction), dtype, self._binding.title(direction, dtype)
-        )
-
-    def _parameter_gradients(self, flow: Array, arrays: list[Array]) -> dict[str, float]:
-        if not self.parameters:
-            return {}
-        kernel, numbers = self._binding.kernel("parameters", kernel_dtype(flow))
-        sums = summed(kernel, (flow, *arrays), numbers, len(self.parameters))
-        return dict(zip(self.parameters, sums, strict=True))
+        return self._binding.source(direction, dtype)
 
     # --- Arrays --------------------------------------------------------------------------
 
@@ -350,12 +361,22 @@ class ActivationFunction(Properties):
         flow = as_input(grad_output, "grad_output").astype(like.dtype, copy=False)
         if flow.shape == like.shape:
             return flow
+        spread = memory.empty_like(like)
         try:
-            return np.broadcast_to(flow, like.shape)
+            np.copyto(spread, flow)
+            return spread
         except ValueError:
             raise ShapeError(
                 f"grad_output has shape {flow.shape}, the input of {self.name} has {like.shape}"
             ) from None
+
+
+def _fresh(inputs: tuple[Any, ...]) -> Array | None:
+    """An output for the quick way; None where a result must be more than a plain array."""
+    first = inputs[0] if inputs else None
+    if type(first) is np.ndarray and first.ndim and kernel_dtype(first) in FLOATS:
+        return memory.empty_like(first)
+    return None
 
 
 def _restored(

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from limen import memory
 from limen.errors import DtypeError, ShapeError
 
 __all__ = ["VECTOR_FUNCTIONS", "VectorFunction", "log_softmax", "softmax", "softmin"]
@@ -118,7 +119,7 @@ class VectorFunction(ABC):
 
     def _give(self, result: Array, x: Array, out: Array | None) -> Array:
         if out is None:
-            out = np.empty_like(x)
+            out = memory.empty_like(x)
         elif out.shape != x.shape:
             raise ShapeError(f"{self.name}: out must have shape {x.shape}, but has {out.shape}")
         elif out.dtype.name not in _FLOATS:

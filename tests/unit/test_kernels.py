@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import ml_dtypes
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 
 import limen
-from limen.kernels import cache, cpu, threads
+from limen.kernels import cache, cpu, sweep, threads
 from limen.kernels.primitives import formats
 
 MISH = limen.get("mish")
@@ -140,7 +142,8 @@ def test_a_task_that_fails_says_so_after_all_have_ended() -> None:
 
 
 def test_the_number_of_threads_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = np.random.default_rng(0).standard_normal(3 * cpu.PARALLEL_FROM + 5)
+    x = np.random.default_rng(0).standard_normal(3 * sweep.TILE * 8 + 5)
+    monkeypatch.setattr(cpu, "_WORTH_SHARING", 0.0)
     results = []
     for count in ("1", "2", "3"):
         monkeypatch.setenv("LIMEN_NUM_THREADS", count)
@@ -204,3 +207,61 @@ def test_the_generator_is_part_of_a_kernels_name(monkeypatch: pytest.MonkeyPatch
     assert cache._digest(plan, "float64") != before
     monkeypatch.setattr(cache, "_generator", lambda: "another generator")
     assert cache._digest(plan, "float32") != before
+
+
+def interrupt() -> None:
+    """What Ctrl-C does: the main thread stops waiting."""
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no way to signal a thread")
+def test_ctrl_c_interrupts_the_caller_and_not_the_compiler() -> None:
+    ended: list[int] = []
+
+    def compile_something() -> None:
+        time.sleep(0.4)
+        ended.append(1)
+
+    threading.Timer(0.1, interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        threads.undisturbed(compile_something)
+    assert not ended
+    time.sleep(0.6)
+    assert ended
+    with pytest.raises(ValueError, match="on purpose"):
+        threads.undisturbed(lambda: int("on purpose"))
+
+
+def test_a_kernel_is_whole_after_ctrl_c_while_it_compiled(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, threading, limen\n"
+        "limen.get('relu')(1.0)\n"
+        "for k in range(1, 4):\n"
+        "    f = limen.activation(f'x * tanh(softplus(x)) + {k} * x')\n"
+        "    f.limits\n"
+        "    try:\n"
+        "        threading.Timer(0.03 * k, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "        f(0.0)\n"
+        "        threading.Event().wait(0.1)\n"
+        "    except KeyboardInterrupt:\n"
+        "        pass\n"
+        "    assert f(0.0) == 0.0\n"
+    )
+    environment = {**os.environ, "LIMEN_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no way to signal a thread")
+def test_the_caller_waits_for_all_tasks_even_when_interrupted() -> None:
+    done: list[int] = []
+
+    def slow() -> None:
+        time.sleep(0.5)
+        done.append(1)
+
+    interruption = threading.Timer(0.1, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        threads.run([slow, interruption.start])
+    assert done == [1]

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limen import memory
 from limen.errors import DtypeError, ShapeError
 
-__all__ = ["Array", "as_input", "bits", "kernel_dtype", "new_like", "output", "together"]
+__all__ = ["FLOATS", "Array", "as_input", "kernel_dtype", "named_dtype", "output", "together"]
 
 Array = NDArray[Any]
 
-_FLOATS = frozenset({"float64", "float32", "float16", "bfloat16"})
+FLOATS = frozenset({"float64", "float32", "float16", "bfloat16"})
 _names: dict[np.dtype[Any], str] = {}  # asking a dtype for its name takes longer than a kernel
 
 
@@ -25,6 +26,11 @@ def kernel_dtype(array: Array) -> str:
     if name is None:
         name = _names[dtype] = dtype.name if dtype.isnative else f"swapped {dtype.name}"
     return name
+
+
+def named_dtype(name: str) -> np.dtype[Any]:
+    """The dtype that an array brought to us under this name."""
+    return next(dtype for dtype, known in _names.items() if known == name)
 
 
 def as_input(value: Any, what: str) -> Array:
@@ -38,7 +44,7 @@ def as_input(value: Any, what: str) -> Array:
         DtypeError: for complex, object, text and extended-precision data.
     """
     array = np.asarray(value)
-    if kernel_dtype(array) in _FLOATS:
+    if kernel_dtype(array) in FLOATS:
         return array
     if not array.dtype.isnative:
         return as_input(array.astype(array.dtype.newbyteorder("=")), what)
@@ -68,19 +74,15 @@ def together(arrays: Sequence[Array], names: Sequence[str]) -> list[Array]:
     return [np.broadcast_to(a.astype(dtype, copy=False), shape) for a in arrays]
 
 
-def new_like(array: Array) -> Array:
-    """A fresh array of the same shape, dtype and memory order, that owns its elements."""
-    return np.empty_like(array, subok=False)
-
-
-def output(given: Any, like: Array, what: str = "out") -> Array:
-    """The array to write to: the caller's, checked, or a new one.
+def output(given: Any, like: Array, fresh: Array | None = None, what: str = "out") -> Array:
+    """The array to write to: the caller's, checked, or a new one (`fresh`, if it will do).
 
     Raises:
         DtypeError, ShapeError: when the caller's array does not fit.
     """
     if given is None:
-        return new_like(like)
+        will_do = fresh is not None and fresh.dtype == like.dtype and fresh.shape == like.shape
+        return fresh if fresh is not None and will_do else memory.empty_like(like)
     if not isinstance(given, np.ndarray):
         raise DtypeError(f"{what} must be a NumPy array, got {type(given).__name__}")
     if given.dtype != like.dtype:
@@ -90,8 +92,3 @@ def output(given: Any, like: Array, what: str = "out") -> Array:
     if not given.flags.writeable:
         raise ShapeError(f"{what} is read-only")
     return given
-
-
-def bits(array: Array) -> Array:
-    """The array as kernels take it: a 16-bit float as its bits."""
-    return array.view(np.uint16) if array.dtype.itemsize == 2 else array

@@ -10,21 +10,44 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from queue import SimpleQueue
+from typing import TypeVar
 
-__all__ = ["available", "run"]
+__all__ = ["alone", "available", "run", "undisturbed"]
 
 Task = Callable[[], None]
+Result = TypeVar("Result")
 
 
 def available() -> int:
-    """How many threads kernels may use: $LIMEN_NUM_THREADS, else the CPUs of this process."""
+    """How many threads kernels may use: $LIMEN_NUM_THREADS, else the CPUs of this process.
+
+    One, within a task: its fellows have the others.
+    """
+    if getattr(_local, "is_in_task", False):
+        return 1
     wanted = os.environ.get("LIMEN_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+_local = threading.local()
+
+
+def alone(task: Task) -> None:
+    """Runs a task that asks for no threads: in the pool, it would wait for those that wait for it.
+
+    Beside a BLAS whose threads spin, it would wait for a CPU.
+    """
+    before, _local.is_in_task = getattr(_local, "is_in_task", False), True
+    try:
+        task()
+    finally:
+        _local.is_in_task = before
 
 
 class _Call:
@@ -44,9 +67,16 @@ class _Call:
                 self._done.set()
 
     def wait(self) -> None:
-        self._done.wait()
-        if self.error is not None:
-            raise self.error
+        """Waits for the last task whatever happens: they write to the caller's arrays."""
+        interruption: BaseException | None = None
+        while not self._done.is_set():
+            try:
+                self._done.wait()
+            except BaseException as error:
+                interruption = error
+        found = self.error or interruption
+        if found is not None:
+            raise found
 
 
 class _Workers:
@@ -74,12 +104,14 @@ class _Workers:
     def _serve(self) -> None:
         while True:
             task, call = self._queue.get()
+            error: BaseException | None = None
             try:
-                task()
-            except BaseException as error:
-                call.finish(error)
-            else:
-                call.finish(None)
+                alone(task)
+            except BaseException as found:
+                error = found
+            del task  # the arrays it holds must not live until the next one comes
+            call.finish(error)
+            del call, error
 
 
 _workers = _Workers()
@@ -104,7 +136,29 @@ def run(tasks: list[Task]) -> None:
     *others, own = tasks
     call = _workers.submit(others) if others else None
     try:
-        own()
+        if others:
+            alone(own)
+        else:
+            own()
     finally:
         if call is not None:
             call.wait()
+
+
+def undisturbed(work: Callable[[], Result]) -> Result:
+    """Does work that must not be torn by Ctrl-C: the caller is interrupted, the work ends.
+
+    Signals reach the main thread alone, so from there the work goes to another.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    outcome: Future[Result] = Future()
+
+    def do() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=do, name="limen-compiler").start()
+    return outcome.result()

@@ -1,0 +1,187 @@
+"""A few native functions of limen's own, written as LLVM instructions and compiled at first use.
+
+They are loops over tiles (`sweep.py`), the quick way into a kernel (`quick.py`) and the way to
+call any kernel by its address (`entry.py`). Like the primitives (`primitives/lanes.py`), each is a
+Python function whose operators append instructions: it compiles in a few milliseconds, where the
+same loop under `numba.njit` takes half a second, and needs no cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
+
+from limen.kernels.cache import compiling
+
+__all__ = ["WORD", "Assembler", "Word", "assembled"]
+
+WORD = ir.IntType(64)
+_BYTE = ir.IntType(8).as_pointer()
+_kept: list[Any] = []  # machine code lives as long as its library
+
+
+class Word:
+    """Sixty-four bits: an integer, or an address."""
+
+    __slots__ = ("builder", "ir")
+
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
+        self.builder = builder
+        self.ir = value
+
+    def _apply(self, operation: Callable[..., ir.Value], other: Word | int) -> Word:
+        right = other.ir if isinstance(other, Word) else ir.Constant(WORD, other)
+        return Word(self.builder, operation(self.ir, right))
+
+    def _compare(self, relation: str, other: Word | int) -> ir.Value:
+        right = other.ir if isinstance(other, Word) else ir.Constant(WORD, other)
+        return self.builder.icmp_signed(relation, self.ir, right)
+
+    def __add__(self, other: Word | int) -> Word:
+        return self._apply(self.builder.add, other)
+
+    def __sub__(self, other: Word | int) -> Word:
+        return self._apply(self.builder.sub, other)
+
+    def __mul__(self, other: Word | int) -> Word:
+        return self._apply(self.builder.mul, other)
+
+    def __floordiv__(self, other: Word | int) -> Word:
+        """Of a number that is not negative."""
+        return self._apply(self.builder.udiv, other)
+
+    def __and__(self, other: Word | int) -> Word:
+        return self._apply(self.builder.and_, other)
+
+    def __neg__(self) -> Word:
+        return Word(self.builder, self.builder.neg(self.ir))
+
+    def __lt__(self, other: Word | int) -> ir.Value:
+        return self._compare("<", other)
+
+    def __gt__(self, other: Word | int) -> ir.Value:
+        return self._compare(">", other)
+
+    def equals(self, other: Word | int) -> ir.Value:
+        """Whether both are the same."""
+        return self._compare("==", other)
+
+    def differs(self, other: Word | int) -> ir.Value:
+        """Whether they are not the same."""
+        return self._compare("!=", other)
+
+    def least(self, other: Word) -> Word:
+        """The smaller of two."""
+        return Word(self.builder, self.builder.select(self < other, self.ir, other.ir))
+
+    def greatest(self, other: Word) -> Word:
+        """The larger of two."""
+        return Word(self.builder, self.builder.select(self > other, self.ir, other.ir))
+
+    def size(self) -> Word:
+        """The number without its sign."""
+        return Word(self.builder, self.builder.select(self < 0, (-self).ir, self.ir))
+
+
+class Assembler:
+    """Appends instructions to a native function: memory by address, loops, calls by address."""
+
+    def __init__(self, builder: ir.IRBuilder) -> None:
+        self.builder = builder
+
+    def word(self, value: int) -> Word:
+        """A constant."""
+        return Word(self.builder, ir.Constant(WORD, value))
+
+    def load(self, address: Word, index: Word | int = 0) -> Word:
+        """The word at address + 8 index."""
+        return Word(self.builder, self.builder.load(self.place(address, WORD, index)))
+
+    def load_half(self, address: Word, index: int) -> Word:
+        """The half word at address + 4 index."""
+        half = self.builder.load(self.place(address, ir.IntType(32), index))
+        return Word(self.builder, self.builder.zext(half, WORD))
+
+    def store(self, address: Word, index: Word | int, value: Word) -> None:
+        """Stores a word at address + 8 index."""
+        self.builder.store(value.ir, self.place(address, WORD, index))
+
+    def place(self, address: Word, kind: ir.Type, index: Word | int = 0) -> ir.Value:
+        """A pointer to the element of that index, of an array of that type."""
+        pointer = self.builder.inttoptr(address.ir, kind.as_pointer())
+        return self.builder.gep(pointer, [index.ir if isinstance(index, Word) else WORD(index)])
+
+    @contextmanager
+    def loop(self, start: Word, stop: Word, step: Word | None = None) -> Iterator[Word]:
+        """A loop from start up to, not including, stop."""
+        by = step or self.word(1)
+        with cgutils.for_range_slice(
+            self.builder, start.ir, stop.ir, by.ir, intp=WORD, inc=True
+        ) as (index, _):
+            yield Word(self.builder, index)
+
+    def table(self, length: int) -> Word:
+        """The address of so many words of the function's own, of any value."""
+        with self.builder.goto_entry_block():
+            place = self.builder.alloca(WORD, length)
+            return Word(self.builder, self.builder.ptrtoint(place, WORD))
+
+    def variable(self, value: int) -> Word:
+        """The address of a word of the function's own."""
+        place = self.table(1)
+        self.store(place, 0, self.word(value))
+        return place
+
+    def either(self, condition: ir.Value) -> AbstractContextManager[Any]:
+        """Two blocks: the first for where the condition holds, the second for where it does not."""
+        blocks: AbstractContextManager[Any] = self.builder.if_else(condition)
+        return blocks
+
+    def when(self, condition: ir.Value) -> AbstractContextManager[Any]:
+        """What follows happens where the condition holds."""
+        blocks: AbstractContextManager[Any] = self.builder.if_then(condition)
+        return blocks
+
+    def copy(self, target: Word, source: Word, count: Word) -> None:
+        """Copies bytes."""
+        to, of = (self.builder.inttoptr(end.ir, _BYTE) for end in (target, source))
+        cgutils.raw_memcpy(self.builder, to, of, count.ir, WORD(1))  # type: ignore[no-untyped-call]
+
+    def call(self, address: Word | int, arguments: Sequence[Word]) -> Word:
+        """Calls a function of words that gives a word, or nothing (then the result is not used)."""
+        kind = ir.FunctionType(WORD, [WORD] * len(arguments))
+        at = address.ir if isinstance(address, Word) else WORD(address)
+        function = self.builder.inttoptr(at, kind.as_pointer())
+        return Word(self.builder, self.builder.call(function, [word.ir for word in arguments]))
+
+    def give(self, value: Word | int) -> None:
+        """Ends the function with a value."""
+        self.builder.ret(value.ir if isinstance(value, Word) else WORD(value))
+
+
+def assembled(name: str, arity: int, write: Callable[..., None]) -> int:
+    """The address of a native function of words that gives a word.
+
+    Args:
+        name: what to call it, for people who look at machine code.
+        arity: how many words it takes.
+        write: writes it: a function of an `Assembler` and that many words.
+    """
+    with compiling, global_compiler_lock:
+        name = f"limen_{name}_{len(_kept)}"
+        context = cpu_target.target_context
+        library = context.codegen().create_library(name)
+        module = context.create_module(name)
+        function = ir.Function(module, ir.FunctionType(WORD, [WORD] * arity), name)
+        builder = ir.IRBuilder(function.append_basic_block())
+        write(Assembler(builder), *[Word(builder, argument) for argument in function.args])
+        library.add_ir_module(module)
+        library.finalize()
+        _kept.append(library)
+        return int(library.get_pointer_to_function(name))

@@ -1,0 +1,226 @@
+"""A pool of large blocks for new arrays, because fresh pages cost more than the mathematics.
+
+The system clears every fresh page when it is first touched, which takes longer than evaluating
+most functions on it. A block whose array is no longer used is therefore kept, up to a limit, and
+given to the next array of about its size. Blocks are backed by huge pages where the system has
+them.
+
+    limen.memory.limit(2**30)   # keep at most 1 GiB of unused blocks; also $LIMEN_POOL_LIMIT
+    limen.memory.release()      # give all unused blocks back to the system
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limen.errors import LimenError
+
+__all__ = ["LARGE", "empty", "empty_like", "held", "limit", "release"]
+
+Array = NDArray[Any]
+
+LARGE = 1 << 22
+"""Bytes from which arrays come from the pool, which takes 8 microseconds: smaller ones the system
+allocator serves as well."""
+
+_HUGE_PAGE = 1 << 21
+_STEPS = 8  # sizes of blocks in each doubling: at most an eighth of a block is unused
+_SHARE = 4  # by default, unused blocks take at most this fraction of the machine's memory
+_FALLBACK = 1 << 30
+
+
+class _Block:
+    """Memory lent to one array at a time."""
+
+    __slots__ = ("data", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.data = _pages(size)
+
+
+def _pages(size: int) -> Array:
+    """Fresh bytes: where the system lets us choose, in huge pages and a forked child's own."""
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return np.empty(size, np.uint8)
+    pages = mmap.mmap(-1, size + _HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE") and size >= _HUGE_PAGE:
+        with suppress(OSError):  # a kernel without them: plain pages will do
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    data = np.frombuffer(pages, np.uint8)
+    start = -data.ctypes.data % _HUGE_PAGE
+    return data[start : start + size]
+
+
+class _Lease:
+    """Owns a block on behalf of an array and all its views: when the last dies, it goes back."""
+
+    __slots__ = ("__array_interface__", "_block", "_pool")
+
+    def __init__(self, block: _Block, size: int, pool: _Pool) -> None:
+        self._block = block
+        self._pool = pool
+        address = block.data.ctypes.data
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": "|u1",
+            "shape": (size,),
+            "data": (address, False),
+        }
+
+    def __del__(self) -> None:
+        self._pool.take_back(self._block)
+
+
+class _Pool:
+    """Blocks that no array uses, the longest unused first.
+
+    A lease may end at any moment, in the middle of our own work too (garbage collection): it only
+    appends to `_returned`, which is atomic. Whoever has the lock next puts the block in its place.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._returned: deque[_Block] = deque()
+        self._unused: list[_Block] = []
+
+    def lend(self, size: int) -> Array:
+        """So many bytes, of any value."""
+        wanted = _block_size(size)
+        with self._lock:
+            self._settle()
+            fitting = [k for k, block in enumerate(self._unused) if block.size == wanted]
+            block = self._unused.pop(fitting[-1]) if fitting else None  # the likeliest in cache
+        self.settle()
+        return np.asarray(_Lease(block or _Block(wanted), size, self))
+
+    def take_back(self, block: _Block) -> None:
+        self._returned.append(block)
+        self.settle()
+
+    def settle(self) -> None:
+        """Keeps to the limit, unless someone is at it: they, or the next, will see what came."""
+        while self._returned and self._lock.acquire(blocking=False):
+            try:
+                self._settle()
+            finally:
+                self._lock.release()
+
+    def _settle(self) -> None:
+        while self._returned:
+            self._unused.append(self._returned.popleft())
+        spare = sum(block.size for block in self._unused) - self.limit
+        while spare > 0:
+            spare -= self._unused.pop(0).size
+
+    def release(self) -> int:
+        with self._lock:
+            self._settle()
+            freed = sum(block.size for block in self._unused)
+            self._unused.clear()
+        return freed
+
+    def held(self) -> int:
+        with self._lock:
+            self._settle()
+            return sum(block.size for block in self._unused)
+
+
+def _block_size(size: int) -> int:
+    """The size of block for an array: a whole number of steps of its power of two."""
+    step = max(1 << 16, 1 << max(size.bit_length() - 1, 0)) // _STEPS
+    return -(-size // step) * step
+
+
+def _default_limit() -> int:
+    given = os.environ.get("LIMEN_POOL_LIMIT", "")
+    if given.isdigit():
+        return int(given)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARE
+    except (AttributeError, OSError, ValueError):
+        return _FALLBACK
+
+
+_pool = _Pool(_default_limit())
+
+
+def _forget() -> None:
+    """A forked child begins with nothing unused; arrays it inherited keep their blocks."""
+    _pool.__init__(_pool.limit)  # type: ignore[misc]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+# --- What others use -------------------------------------------------------------------------
+
+
+def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
+    """A new array of any values, in C order; a large one from the pool."""
+    dtype = np.dtype(dtype)
+    size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    if size < LARGE or dtype.hasobject:
+        return np.empty(shape, dtype)
+    array: Array = _pool.lend(size).view(dtype).reshape(shape)
+    return array
+
+
+def empty_like(array: Array) -> Array:
+    """A new array with the shape, dtype and memory order of another; a large one from the pool."""
+    if array.nbytes < LARGE:
+        return np.empty_like(array, subok=False)
+    if array.flags.c_contiguous:
+        return empty(array.shape, array.dtype)
+    axes = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    ordered = empty(tuple(array.shape[axis] for axis in axes), array.dtype)
+    return ordered.transpose(*map(axes.index, range(array.ndim)))
+
+
+def limit(size: int | None = None) -> int:
+    """The most bytes of unused blocks that are kept for reuse.
+
+    Args:
+        size: the new limit, if it shall change; 0 keeps nothing.
+
+    Returns:
+        The limit. Unless set here or in $LIMEN_POOL_LIMIT, a quarter of the machine's memory.
+
+    Example:
+        >>> import limen
+        >>> before = limen.memory.limit()
+        >>> limen.memory.limit(2**28)
+        268435456
+        >>> limen.memory.limit(before) == before
+        True
+    """
+    if size is not None:
+        if size < 0:
+            raise LimenError(f"a limit is 0 bytes or more, got {size}")
+        _pool.limit = int(size)
+        _pool.held()
+    return _pool.limit
+
+
+def release() -> int:
+    """Gives all unused blocks back to the system.
+
+    Returns:
+        How many bytes they were.
+    """
+    return _pool.release()
+
+
+def held() -> int:
+    """How many bytes of unused blocks are kept at present."""
+    return _pool.held()
