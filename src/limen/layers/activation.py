@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -92,6 +92,11 @@ class Activation(Layer):
         return isinstance(self._function, ActivationFunction) and self._function.is_gated
 
     @property
+    def works_in_place(self) -> bool:  # type: ignore[override]
+        """Whether the function may write over its input: not where it takes it in halves."""
+        return not self.is_gated
+
+    @property
     def formula(self) -> str:
         """The forward step in one line."""
         function = self.function
@@ -140,24 +145,23 @@ class Activation(Layer):
         value, gate = _halves(x)
         return function(gate, value, out=out)  # type: ignore[no-any-return]
 
-    def _flow(self, x: Array, grad_output: Array, grad_input: Array | None) -> None:
-        if grad_input is None:
-            if not self.learnable:
-                return
-            grad_input = self._buffers.take("unasked", x.shape, x.dtype)
+    def flow(self, x: Array, grad_output: Array, grad_input: Array) -> None:
+        """The flow through the function, neuron by neuron."""
         function: Any = self.function
         if self.is_gated:
-            value, gate = _halves(x)
-            grad_value, grad_gate = _halves(grad_input)
-            arguments, out = (gate, value), (grad_gate, grad_value)
+            function.backward(grad_output, *_halves(x)[::-1], out=_halves(grad_input)[::-1])
         else:
-            arguments, out = (x,), grad_input  # type: ignore[assignment]
-        if not self.learnable:
-            function.backward(grad_output, *arguments, out=out)
+            function.backward(grad_output, x, out=grad_input)
+
+    def teach(self, x: Array, grad_output: Array, grads: Sequence[Array]) -> None:
+        """The gradients by the learnable parameters, summed over all neurons."""
+        if not grads:
             return
-        _, slopes = function.backward(grad_output, *arguments, out=out, parameters=True)
-        for name, parameter in self.learnable.items():
-            parameter.grad_memory()[...] = slopes[name]
+        function: Any = self.function
+        arguments = _halves(x)[::-1] if self.is_gated else (x,)
+        _, slopes = function.backward(grad_output, *arguments, parameters=True)
+        for name, grad in zip(self.learnable, grads, strict=True):
+            grad[...] = slopes[name]
 
     def twin(self) -> Activation:
         """An Activation layer of the same function, outside of any model."""

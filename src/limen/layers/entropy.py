@@ -60,11 +60,18 @@ class BinaryCrossEntropy(Loss):
         return array
 
     def measure(
-        self, prediction: Array, target: Array, *, work: Array, grad: Array | None = None
+        self,
+        prediction: Array,
+        target: Array,
+        *,
+        work: Array,
+        grad: Array | None = None,
+        batch: int | None = None,
     ) -> float:
         """The loss, and the gradient into `grad`; see `Loss.measure`."""
+        batch = batch or batch_size(prediction)
         if self.from_logits:
-            return _measure_logits(prediction, target, work, grad)
+            return _measure_logits(prediction, target, work, grad, batch)
         _inside_unit(prediction, f"{self!r}: predictions", "; from_logits=True takes any number")
         limits = np.finfo(prediction.dtype)
         p = prediction.astype(np.float64)
@@ -75,8 +82,8 @@ class BinaryCrossEntropy(Loss):
         work += (1.0 - target) * np.where(p > 0.5, np.log(q), np.log1p(-np.minimum(p, 0.5)))
         if grad is not None:
             flow = (1.0 - target) / q - target / np.maximum(p, limits.tiny)
-            give_flow(flow, batch_size(prediction), grad)
-        return float(-work.sum() / batch_size(prediction))
+            give_flow(flow, batch, grad)
+        return float(-work.sum() / batch)
 
     def count_correct(self, prediction: Array, target: Array) -> int:
         """How many samples of a prepared target are classified rightly."""
@@ -143,9 +150,16 @@ class CrossEntropy(Loss):
         return rows.argmax(axis=-1) if one_hot else rows
 
     def measure(
-        self, prediction: Array, target: Array, *, work: Array, grad: Array | None = None
+        self,
+        prediction: Array,
+        target: Array,
+        *,
+        work: Array,
+        grad: Array | None = None,
+        batch: int | None = None,
     ) -> float:
         """The loss, and the gradient into `grad`; see `Loss.measure`."""
+        batch = batch or batch_size(prediction)
         logits = np.atleast_2d(prediction)
         rows = work.reshape(logits.shape)
         np.copyto(rows, logits)
@@ -155,8 +169,8 @@ class CrossEntropy(Loss):
         else:
             losses = _measure_probabilities(rows, target)
         if grad is not None:
-            give_flow(work, len(rows), grad)
-        return float(losses.mean())
+            give_flow(work, batch, grad)
+        return float(losses.sum()) / batch
 
     def count_correct(self, prediction: Array, target: Array) -> int:
         """How many samples of a prepared target are classified rightly."""
@@ -189,8 +203,9 @@ def _measure_probabilities(rows: Array, target: Array) -> Array:
     return losses
 
 
-def _measure_logits(prediction: Array, target: Array, work: Array, grad: Array | None) -> float:
-    batch = batch_size(prediction)
+def _measure_logits(
+    prediction: Array, target: Array, work: Array, grad: Array | None, batch: int
+) -> float:
     z = prediction.astype(np.float64)
     e = np.exp(-np.abs(z), out=work)
     # softplus(z) - t z, with softplus(z) = max(z, 0) + log(1 + exp(-|z|))

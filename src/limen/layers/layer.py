@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import OrderError, ShapeError
 from limen.layers.arrays import real_array
-from limen.layers.buffer import Buffers
 from limen.layers.parameter import Parameter
 
 __all__ = ["Layer"]
 
 Array = NDArray[Any]
+# An activation function costs about a nanosecond an element, a product a hundredth of one.
+_AS_MULTIPLICATIONS = 64
 
 
 class Kept:
@@ -34,9 +36,6 @@ class Kept:
         if array is None:
             raise OrderError(f"{layer.place} has no {self.name} yet: call {self.left_by} first")
         return array
-
-    def __set__(self, layer: Layer, array: Array | None) -> None:
-        layer._kept[self.name] = array
 
 
 class Layer(ABC):
@@ -60,7 +59,6 @@ class Layer(ABC):
         self.index: int | None = None
         self.dtype: np.dtype[Any] | None = None
         self._kept: dict[str, Array | None] = {}
-        self._buffers = Buffers()
 
     # What a kind of layer says about itself.
 
@@ -84,11 +82,21 @@ class Layer(ABC):
 
     @abstractmethod
     def compute(self, x: Array, out: Array | None = None) -> Array:
-        """The forward step alone: keeps nothing, so that any thread may call it."""
+        """The forward step alone: keeps nothing, so that any thread may call it for its rows."""
 
     @abstractmethod
-    def _flow(self, x: Array, grad_output: Array, grad_input: Array | None) -> None:
-        """Fill `grad_input`, unless None, and the gradients of the parameters."""
+    def flow(self, x: Array, grad_output: Array, grad_input: Array) -> None:
+        """The backward step alone, into `grad_input`; any thread may call it for its rows."""
+
+    def teach(self, x: Array, grad_output: Array, grads: Sequence[Array]) -> None:  # noqa: B027
+        """The gradients of the parameters, summed over these rows, into `grads`."""
+
+    def multiplications(self, outputs: int) -> int:
+        """What a sample costs on the way forward, in multiplications of a matrix product."""
+        return _AS_MULTIPLICATIONS * outputs
+
+    works_in_place = False
+    """Whether `compute` may write over its input."""
 
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters that learn; none, for most kinds of layers."""
@@ -115,11 +123,9 @@ class Layer(ABC):
             ShapeError, DtypeError: naming the layer, the expected and the given.
         """
         x = self.checked(x)
-        shape = (*x.shape[:-1], self.outputs_for(x.shape[-1]))
-        self.grad_output = self.grad_input = None
-        self.input = x
-        self.output = self.compute(x, out=self._buffers.take("output", shape, x.dtype))
-        return self.output
+        output = self.compute(x)
+        self.keep(x, output)
+        return output
 
     def backward(self, grad_output: ArrayLike, *, input_flow: bool = True) -> Array | None:
         """Hand the learning flow on, and fill the gradients of the parameters.
@@ -142,14 +148,20 @@ class Layer(ABC):
                 f"{self.place}: grad_output must have the shape of the output, {output.shape}, "
                 f"given {grad_output.shape}"
             )
-        grad_input = self._buffers.take("grad_input", x.shape, x.dtype) if input_flow else None
-        self._flow(x, grad_output, grad_input)
-        self.grad_output, self.grad_input = grad_output, grad_input
+        grad_input = np.empty_like(x) if input_flow else None
+        if grad_input is not None:
+            self.flow(x, grad_output, grad_input)
+        self.teach(x, grad_output, [parameter.grad_memory() for parameter in self.parameters()])
+        self.keep_flow(grad_output, grad_input)
         return grad_input
 
-    def renew(self) -> None:
-        """Leave the arrays of earlier passes to their holders; the next pass makes new ones."""
-        self._buffers = Buffers()
+    def keep(self, x: Array, output: Array) -> None:
+        """Keep what a forward pass leaves; the flow of the pass before is gone."""
+        self._kept = {"input": x, "output": output}
+
+    def keep_flow(self, grad_output: Array, grad_input: Array | None) -> None:
+        """Keep what a backward pass leaves."""
+        self._kept |= {"grad_output": grad_output, "grad_input": grad_input}
 
     def checked(self, x: ArrayLike) -> Array:
         """`x` as an array that this layer computes with."""

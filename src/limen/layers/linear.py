@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from math import sqrt
 from typing import Any
 
@@ -85,13 +87,22 @@ class Linear(Layer):
             y += self.bias.value
         return y
 
-    def _flow(self, x: Array, grad_output: Array, grad_input: Array | None) -> None:
-        grad_rows, rows = np.atleast_2d(grad_output), np.atleast_2d(x)
-        np.matmul(grad_rows.T, rows, out=self.weight.grad_memory())
+    def flow(self, x: Array, grad_output: Array, grad_input: Array) -> None:
+        """The flow through the weights, against the direction of the sums."""
+        np.matmul(grad_output, self.weight.value, out=grad_input)
+
+    def teach(self, x: Array, grad_output: Array, grads: Sequence[Array]) -> None:
+        """The gradients by weights and biases, summed over the samples."""
+        if x.ndim == 1:
+            x, grad_output = x[np.newaxis], grad_output[np.newaxis]
+        np.matmul(grad_output.T, x, out=grads[0])
         if self.bias:
-            np.add.reduce(grad_rows, axis=0, out=self.bias.grad_memory())
-        if grad_input is not None:
-            np.matmul(grad_output, self.weight.value, out=grad_input)
+            # A product with ones adds up the rows, two to three times as fast as np.add.reduce.
+            np.matmul(_ones(len(x), x.dtype), grad_output, out=grads[1])
+
+    def multiplications(self, outputs: int) -> int:
+        """One for every weight."""
+        return self.inputs * self.outputs
 
     def twin(self) -> Linear:
         """A Linear layer of the same values, outside of any model."""
@@ -112,3 +123,11 @@ def _positive(count: int, what: str) -> int:
     if count < 1:
         raise ShapeError(f"Linear: {what} must be at least 1, given {count}")
     return int(count)
+
+
+@lru_cache(maxsize=64)
+def _ones(length: int, dtype: np.dtype[Any]) -> Array:
+    """As many ones; nobody writes to them."""
+    ones: Array = np.ones(length, dtype)
+    ones.flags.writeable = False
+    return ones

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import ShapeError
-from limen.layers.arrays import real_array
+from limen.kernels.loops import half_squares, half_squares_and_flow
+from limen.layers.arrays import MODEL_DTYPES, real_array
 
 __all__ = ["HalfSquaredError", "Loss", "batch_size", "give_flow"]
 
@@ -31,6 +32,7 @@ class Loss(ABC):
     formula: str
     backward_formula: str
     is_classification = False
+    _target_dtypes: tuple[str, ...] = ("float64",)  # that `measure` takes; others become float64
 
     def __call__(self, prediction: ArrayLike, target: ArrayLike) -> float:
         """The loss of a batch, or of one sample.
@@ -39,7 +41,7 @@ class Loss(ABC):
             prediction: shape `(batch, outputs)`, or `(outputs,)` for one sample.
             target: of the same shape, or what the loss names besides.
         """
-        prediction = self._prediction(prediction)
+        prediction = self._prediction(self._real(prediction))
         target = self.prepare(target, prediction.shape)
         return self.measure(prediction, target, work=np.empty(prediction.shape))
 
@@ -47,13 +49,17 @@ class Loss(ABC):
         self, prediction: ArrayLike, target: ArrayLike, *, out: Array | None = None
     ) -> Array:
         """The gradient with respect to the prediction, in its shape and dtype."""
-        prediction = self._prediction(prediction)
+        given = self._real(prediction)
+        prediction = self._prediction(given)
         target = self.prepare(target, prediction.shape)
-        grad = np.empty_like(prediction) if out is None else out
-        if grad.shape != prediction.shape:
-            raise ShapeError(f"{self!r}: out must have shape {prediction.shape}, has {grad.shape}")
+        if out is not None and out.shape != prediction.shape:
+            raise ShapeError(f"{self!r}: out must have shape {prediction.shape}, has {out.shape}")
+        grad = np.empty_like(prediction)
         self.measure(prediction, target, work=np.empty(prediction.shape), grad=grad)
-        return grad
+        if out is None:
+            return grad.astype(given.dtype, copy=False)
+        np.copyto(out, grad, casting="same_kind")
+        return out
 
     def prepare(self, target: ArrayLike, shape: tuple[int, ...]) -> Array:
         """Check `target` for predictions of `shape`, once, and give it the form `measure` takes."""
@@ -63,26 +69,34 @@ class Loss(ABC):
             array = array[..., np.newaxis]
         if array.shape != shape:
             raise ShapeError(f"{self!r}: expected a target of shape {shape}, given {array.shape}")
-        return array
+        dtype = array.dtype if array.dtype in self._target_dtypes else np.float64
+        return np.ascontiguousarray(array, dtype)
 
     @abstractmethod
     def measure(
-        self, prediction: Array, target: Array, *, work: Array, grad: Array | None = None
+        self,
+        prediction: Array,
+        target: Array,
+        *,
+        work: Array,
+        grad: Array | None = None,
+        batch: int | None = None,
     ) -> float:
         """The loss, and the gradient into `grad`: both at once, for a training loop.
 
         Args:
-            prediction: checked predictions.
+            prediction: checked predictions, float32 or float64, contiguous.
             target: what `prepare` made of the target.
             work: float64 array of the prediction's shape to compute in, contiguous.
             grad: array of the prediction's shape for the gradient; may be None.
+            batch: how many samples the mean is over, where these are only some of a batch.
         """
 
     def count_correct(self, prediction: Array, target: Array) -> int:
         """How many samples of a prepared target are classified rightly."""
         raise TypeError(f"{self!r} is no classification: it has no accuracy")
 
-    def _prediction(self, prediction: ArrayLike) -> Array:
+    def _real(self, prediction: ArrayLike) -> Array:
         array = real_array(prediction, f"{self!r}, prediction")
         if array.ndim not in (1, 2) or array.size == 0:
             raise ShapeError(
@@ -90,6 +104,11 @@ class Loss(ABC):
                 f"sample, and at least one of them; given {array.shape}"
             )
         return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+
+    def _prediction(self, array: Array) -> Array:
+        """As `measure` takes it."""
+        dtype = array.dtype if array.dtype in MODEL_DTYPES else np.float64
+        return np.ascontiguousarray(array, dtype)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -108,18 +127,23 @@ class HalfSquaredError(Loss):
 
     formula = "1/2 sum_j (p[j] - t[j])^2, averaged over the batch"
     backward_formula = "(p[j] - t[j]) / batch"
+    _target_dtypes = MODEL_DTYPES
 
     def measure(
-        self, prediction: Array, target: Array, *, work: Array, grad: Array | None = None
+        self,
+        prediction: Array,
+        target: Array,
+        *,
+        work: Array,
+        grad: Array | None = None,
+        batch: int | None = None,
     ) -> float:
         """The loss, and the gradient into `grad`; see `Loss.measure`."""
-        batch = batch_size(prediction)
-        np.copyto(work, prediction)
-        work -= target
-        value = 0.5 * float(np.vdot(work, work)) / batch
-        if grad is not None:
-            give_flow(work, batch, grad)
-        return value
+        batch = batch or batch_size(prediction)
+        arrays = prediction.reshape(-1), target.reshape(-1)
+        if grad is None:
+            return float(half_squares(arrays)) / batch
+        return float(half_squares_and_flow((*arrays, grad.reshape(-1)), 1.0 / batch)) / batch
 
 
 def batch_size(prediction: Array) -> int:
@@ -129,6 +153,6 @@ def batch_size(prediction: Array) -> int:
 
 def give_flow(flow: Array, batch: int, grad: Array) -> None:
     """Average a float64 `flow` over the batch, in place, and round it once, into `grad`."""
-    # Two steps: a division from one dtype into another would make buffers of its own.
-    np.divide(flow, batch, out=flow)
+    # Two steps: a product from one dtype into another would make buffers of its own.
+    np.multiply(flow, 1.0 / batch, out=flow)
     np.copyto(grad, flow, casting="same_kind")

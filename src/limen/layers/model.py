@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import OrderError, ShapeError
-from limen.layers.activation import Activation
 from limen.layers.arrays import model_dtype, real_array
 from limen.layers.layer import Layer
 from limen.layers.linear import Linear
 from limen.layers.loss import Loss
 from limen.layers.optimizer import Optimizer
-from limen.layers.parameter import Parameter
+from limen.layers.parameter import Parameter, side_by_side
+from limen.layers.passing import Pass, predict, shapes_through
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from limen.layers.gradients import GradientReport
     from limen.layers.history import History
+    from limen.layers.step import TrainingStep
     from limen.layers.summary import Summary
     from limen.layers.trace import Trace
 
@@ -80,6 +81,7 @@ class Model:
             linear_layers += isinstance(layer, Linear)
             for parameter in layer.parameters():
                 parameter.name = f"{index}.{parameter.name}"
+        side_by_side(self.parameters(), self.dtype)
         # Lasts from fit to fit, so that going on training does not repeat the same orders.
         self.shuffler = np.random.default_rng([self.seed, linear_layers])
 
@@ -97,9 +99,9 @@ class Model:
         Raises:
             ShapeError, DtypeError: naming the layer, the expected and the given.
         """
-        for layer in self.layers:
-            layer.renew()
-        return self.run_forward(x)
+        x = self.checked(x)
+        shapes = shapes_through(self.layers, x.shape)
+        return Pass(self.layers, [np.empty(shape, self.dtype) for shape in shapes]).forward(x)
 
     __call__ = forward
 
@@ -117,35 +119,29 @@ class Model:
         """
         if not self.has_run:
             raise OrderError(f"{self!r}: call model.forward before model.backward")
-        for layer in self.layers:
-            layer.renew()
-        self.run_backward(grad_output)
+        inputs = [layer.input for layer in self.layers]
+        outputs = [layer.output for layer in self.layers]
+        grad_output = real_array(grad_output, f"{self!r}, grad_output", self.dtype)
+        if grad_output.shape != outputs[-1].shape:
+            raise ShapeError(
+                f"{self.layers[-1].place}: grad_output must have the shape of the output, "
+                f"{outputs[-1].shape}, given {grad_output.shape}"
+            )
+        way = Pass(self.layers, outputs)
+        way.take(inputs[0])
+        way.lay_back(grad_output, [np.empty_like(x) for x in inputs])
+        way.backward()
         return self.layers[0].grad_input  # type: ignore[no-any-return]
-
-    def run_forward(self, x: ArrayLike) -> Array:
-        """`forward` for a training loop: overwrites the arrays of the last pass."""
-        flow = self.checked(x)
-        for layer in self.layers:
-            flow = layer.forward(flow)
-        return flow
-
-    def run_backward(self, grad_output: ArrayLike, *, input_flow: bool = True) -> None:
-        """`backward` for a training loop: overwrites the arrays of the last pass."""
-        flow: Any = grad_output
-        for layer in reversed(self.layers):
-            flow = layer.backward(flow, input_flow=input_flow or layer.index != 0)
 
     def predict(self, x: ArrayLike) -> Array:
         """The output for `x`, and nothing else: keeps no representation, touches no layer.
 
         Activation layers work in place on what the layer before them made.
         """
-        flow = given = self.checked(x)
-        for layer in self.layers:
-            flow = layer.checked(flow)
-            in_place = isinstance(layer, Activation) and not layer.is_gated and flow is not given
-            flow = layer.compute(flow, out=flow if in_place else None)
-        return flow
+        x = self.checked(x)
+        out = np.empty((*x.shape[:-1], self.outputs_for(x.shape[-1])), self.dtype)
+        predict(self.layers, x, out)
+        return out
 
     def evaluate(self, x: ArrayLike, y: ArrayLike, loss: Loss) -> Evaluation:
         """The loss on some data, and the share of samples classified rightly."""
@@ -185,6 +181,12 @@ class Model:
             shuffle=shuffle,
             progress=progress,
         )
+
+    def training_step(self, loss: Loss, optimizer: Optimizer) -> TrainingStep:
+        """What learns from one batch at a time; see `limen.layers.step.TrainingStep`."""
+        from limen.layers.step import TrainingStep
+
+        return TrainingStep(self, loss, optimizer)
 
     def check_gradients(
         self, x: ArrayLike, y: ArrayLike, loss: Loss, *, entries: int = 50

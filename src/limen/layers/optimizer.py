@@ -1,24 +1,23 @@
 """Optimizers: how a gradient moves a parameter. PyTorch's conventions, in place.
 
-State and scratch arrays are made at a parameter's first step and reused ever after.
+The arrays that go with a parameter are made at its first step and reused ever after.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import partial
 from math import isfinite, sqrt
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
-from numpy.typing import NDArray
-
+from limen.kernels.loops import adam, sgd, sgd_with_momentum
 from limen.layers.parameter import Parameter
+from limen.layers.slabs import share
+from limen.layers.stretch import State, Stretch, Tile, stretches
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
-
-Array = NDArray[Any]
 
 
 class Optimizer(ABC):
@@ -29,13 +28,13 @@ class Optimizer(ABC):
         weight_decay: the pull of every parameter towards zero.
     """
 
-    _arrays: int  # how many arrays of state and scratch a parameter needs
+    _running: int  # how many arrays go with a parameter from step to step
 
     def __init__(self, learning_rate: float, weight_decay: float) -> None:
         self.learning_rate = _number(learning_rate, "learning_rate", self)
         self.weight_decay = _number(weight_decay, "weight_decay", self)
-        self._state: WeakKeyDictionary[Parameter, list[Array]] = WeakKeyDictionary()
-        self._steps: WeakKeyDictionary[Parameter, int] = WeakKeyDictionary()
+        self._states: WeakKeyDictionary[Parameter, State] = WeakKeyDictionary()
+        self._last: tuple[object, list[Stretch]] = ((), [])
 
     def step(self, parameters: Iterable[Parameter]) -> None:
         """Move every parameter once, in place, along its `grad`.
@@ -43,19 +42,25 @@ class Optimizer(ABC):
         Raises:
             OrderError: when a parameter has no gradient yet.
         """
-        for parameter in parameters:
-            value, grad = parameter.value, parameter.grad
-            arrays = self._state.get(parameter)
-            if arrays is None or arrays[0].dtype != value.dtype:
-                arrays = [np.zeros_like(value) for _ in range(self._arrays)]
-                self._state[parameter] = arrays
-                self._steps[parameter] = 0
-            self._steps[parameter] += 1
-            self._move(value, grad, arrays, self._steps[parameter])
+        # A training loop comes with one and the same tuple, step by step.
+        if parameters is not self._last[0] or not all(s.is_current for s in self._last[1]):
+            given = tuple(parameters)
+            self._last = given, stretches([self._state(p) for p in given], self._running)
+        for stretch in self._last[1]:
+            for state in stretch.states:
+                state.steps += 1
+            move = partial(self._move, step=stretch.states[0].steps)
+            share(move, stretch.tiles, stretch.effort)
+
+    def _state(self, parameter: Parameter) -> State:
+        state = self._states.get(parameter)
+        if state is None or state.value.dtype != parameter.value.dtype:
+            state = self._states[parameter] = State(parameter)
+        return state.look()
 
     @abstractmethod
-    def _move(self, value: Array, grad: Array, arrays: list[Array], step: int) -> None:
-        """One step for one parameter; `step` counts from 1."""
+    def _move(self, tile: Tile, step: int) -> None:
+        """One step for some numbers of a parameter; `step` counts from 1."""
 
     def _options(self) -> dict[str, Any]:
         return {"learning_rate": self.learning_rate}
@@ -83,7 +88,7 @@ class SGD(Optimizer):
         SGD(learning_rate=0.1, momentum=0.9)
     """
 
-    _arrays = 2
+    _running = 1  # the velocity, which takes no memory before there is a momentum
 
     def __init__(
         self, learning_rate: float = 0.01, momentum: float = 0.0, weight_decay: float = 0.0
@@ -91,15 +96,12 @@ class SGD(Optimizer):
         super().__init__(learning_rate, weight_decay)
         self.momentum = _fraction(momentum, "momentum", self)
 
-    def _move(self, value: Array, grad: Array, arrays: list[Array], step: int) -> None:
-        velocity, move = arrays
-        direction = _decayed(grad, value, self.weight_decay, out=move)
+    def _move(self, tile: Tile, step: int) -> None:
+        numbers = self.learning_rate, self.weight_decay
         if self.momentum:
-            velocity *= self.momentum
-            velocity += direction
-            direction = velocity
-        np.multiply(direction, self.learning_rate, out=move)
-        value -= move
+            sgd_with_momentum((tile.value, tile.grad, *tile.running), *numbers, self.momentum)
+        else:
+            sgd((tile.value, tile.grad), *numbers)
 
     def _options(self) -> dict[str, Any]:
         return {**super()._options(), **({"momentum": self.momentum} if self.momentum else {})}
@@ -120,7 +122,7 @@ class Adam(Optimizer):
         weight_decay: L2 penalty.
     """
 
-    _arrays = 4
+    _running = 2
 
     def __init__(
         self,
@@ -134,26 +136,16 @@ class Adam(Optimizer):
         self.betas = _fraction(first, "betas[0]", self), _fraction(second, "betas[1]", self)
         self.epsilon = _number(epsilon, "epsilon", self)
 
-    def _move(self, value: Array, grad: Array, arrays: list[Array], step: int) -> None:
-        decayed = _decayed(grad, value, self.weight_decay, out=arrays[3])
-        self._adapt(value, decayed, arrays, step)
+    def _move(self, tile: Tile, step: int) -> None:
+        self._adapt(tile, step, shrink=1.0, decay=self.weight_decay)
 
-    def _adapt(self, value: Array, grad: Array, arrays: list[Array], step: int) -> None:
-        mean, square, scratch, move = arrays  # `grad` may live in `move`: read it first
+    def _adapt(self, tile: Tile, step: int, *, shrink: float, decay: float) -> None:
+        """Adam's step on `shrink w`, along `decay w + g`."""
         first, second = self.betas
-        mean *= first
-        np.multiply(grad, 1.0 - first, out=scratch)
-        mean += scratch
-        np.multiply(grad, grad, out=scratch)
-        scratch *= 1.0 - second
-        square *= second
-        square += scratch
-        np.sqrt(square, out=scratch)
-        scratch /= sqrt(1.0 - second**step)
-        scratch += self.epsilon
-        np.divide(mean, scratch, out=move)
-        move *= self.learning_rate / (1.0 - first**step)
-        value -= move
+        numbers = (shrink, decay, first, 1.0 - first, second, 1.0 - second)
+        root, rate = sqrt(1.0 - second**step), self.learning_rate / (1.0 - first**step)
+        arrays = (tile.value, tile.grad, *tile.running)
+        adam(arrays, *numbers, root, self.epsilon, rate)
 
     def _options(self) -> dict[str, Any]:
         return {**super()._options(), "betas": self.betas}
@@ -175,17 +167,9 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(learning_rate, betas, epsilon, weight_decay)
 
-    def _move(self, value: Array, grad: Array, arrays: list[Array], step: int) -> None:
-        value *= 1.0 - self.learning_rate * self.weight_decay
-        self._adapt(value, grad, arrays, step)
-
-
-def _decayed(grad: Array, value: Array, weight_decay: float, out: Array) -> Array:
-    if not weight_decay:
-        return grad
-    np.multiply(value, weight_decay, out=out)
-    out += grad
-    return out
+    def _move(self, tile: Tile, step: int) -> None:
+        shrink = 1.0 - self.learning_rate * self.weight_decay
+        self._adapt(tile, step, shrink=shrink, decay=0.0)
 
 
 def _number(value: float, what: str, optimizer: Optimizer) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from limen.errors import OrderError, ShapeError
 from limen.layers.arrays import real_array
 
-__all__ = ["Parameter"]
+__all__ = ["Parameter", "joined", "lies_behind", "side_by_side"]
 
 
 class Parameter:
@@ -29,6 +30,7 @@ class Parameter:
         self.shape = shape
         self._value: NDArray[Any] | None = None
         self._grad: NDArray[Any] | None = None
+        self._grad_home: NDArray[Any] | None = None  # where the first gradient will be
 
     @property
     def is_set(self) -> bool:
@@ -54,7 +56,7 @@ class Parameter:
     def value(self, value: ArrayLike) -> None:
         array = self._checked(value, "value")
         if self._value is None:
-            self._value = np.array(array)
+            self._value = np.array(array, order="C")
         else:
             self._value[...] = array
 
@@ -72,13 +74,23 @@ class Parameter:
     def grad_memory(self) -> NDArray[Any]:
         """The array of the gradient, made at first need, for a backward pass to write into."""
         if self._grad is None:
-            self._grad = np.zeros_like(self.value)
+            home = self._grad_home
+            self._grad = np.zeros_like(self.value) if home is None else home
         return self._grad
 
     def convert(self, dtype: np.dtype[Any]) -> None:
         """Turn value and gradient into `dtype`: the model's."""
-        self._value = np.array(self.value, dtype)
+        self._value = np.array(self.value, dtype, order="C")
         self._grad = None if self._grad is None else self._grad.astype(dtype)
+
+    def move(self, value_home: NDArray[Any], grad_home: NDArray[Any]) -> None:
+        """Go on in other memory, of the parameter's size: beside the model's other parameters."""
+        value, self._value = self.value, value_home.reshape(self.shape)
+        self._value[...] = value
+        grad, self._grad_home = self._grad, grad_home.reshape(self.shape)
+        if grad is not None:
+            self._grad_home[...] = grad
+            self._grad = self._grad_home
 
     def _checked(self, array: ArrayLike, what: str) -> NDArray[Any]:
         checked = real_array(array, f"{self.name}.{what}")
@@ -91,3 +103,41 @@ class Parameter:
     def __repr__(self) -> str:
         dtype = self._value.dtype if self._value is not None else "not set yet"
         return f"<Parameter {self.name}: shape {self.shape}, {dtype}>"
+
+
+def side_by_side(parameters: Sequence[Parameter], dtype: np.dtype[Any]) -> None:
+    """Move parameters into one memory, so that an optimizer can move them all in one stretch."""
+    sizes = [parameter.size for parameter in parameters]
+    values, grads = np.empty(sum(sizes), dtype), np.zeros(sum(sizes), dtype)
+    ends = np.cumsum(sizes, dtype=int)
+    for parameter, size, end in zip(parameters, sizes, ends, strict=True):
+        parameter.move(values[end - size : end], grads[end - size : end])
+
+
+def lies_behind(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Whether `b` begins where `a` ends, in one memory."""
+    return a.base is not None and a.base is b.base and _address(a) + a.nbytes == _address(b)
+
+
+def joined(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """The same numbers in as few flat arrays as there are, of those that lie side by side."""
+    groups: list[list[NDArray[Any]]] = []
+    for array in arrays:
+        if groups and lies_behind(groups[-1][-1], array):
+            groups[-1].append(array)
+        else:
+            groups.append([array])
+    return [_flat(group) for group in groups]
+
+
+def _flat(group: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    base = group[0].base
+    if len(group) == 1 or base is None:
+        return group[0].reshape(-1)
+    start = (_address(group[0]) - _address(base)) // base.itemsize
+    flat: NDArray[Any] = base[start : start + sum(array.size for array in group)]
+    return flat
+
+
+def _address(array: NDArray[Any]) -> int:
+    return int(array.__array_interface__["data"][0])

@@ -23,6 +23,7 @@ from limen.layers.buffer import Buffers
 from limen.layers.history import History
 from limen.layers.loss import Loss
 from limen.layers.optimizer import Adam, Optimizer
+from limen.layers.step import TrainingStep
 
 if TYPE_CHECKING:
     from limen.layers.model import Model
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 Array = NDArray[Any]
-_FLOAT64 = np.dtype(np.float64)
 _REDRAW_SECONDS = 0.1  # a step of a small model is faster than a redraw; the eye is slower
 
 
@@ -71,53 +71,24 @@ def fit(
     """
     optimizer = Adam() if optimizer is None else optimizer
     _check_plan(loss, optimizer, epochs, batch_size)
-    run = _Run(model, loss, optimizer)
+    step = TrainingStep(model, loss, optimizer)
     training = _Data.of(model, loss, x, y, batch_size, "x")
     held_out = None
     if validation is not None:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise TypeError(f"fit: validation must be a pair (x, y), given {type(validation)}")
         held_out = _Data.of(model, loss, *validation, batch_size, "validation")
-    history = History(loss_name=repr(loss), optimizer_name=repr(run.optimizer))
+    history = History(loss_name=repr(loss), optimizer_name=repr(optimizer))
     shuffler = model.shuffler if shuffle else None
     started = perf_counter()
     with _progress(epochs, training.batches, progress) as advance, _interrupts() as interrupted:
         for epoch in range(1, epochs + 1):
-            stop = _epoch(run, training, held_out, history, shuffler, advance, interrupted)
+            stop = _epoch(step, training, held_out, history, shuffler, advance, interrupted)
             if stop:
                 history.stopped = f"{stop} in epoch {epoch} of {epochs}"
                 break
     history.seconds = perf_counter() - started
     return history
-
-
-@dataclass
-class _Run:
-    """A model with what trains it, and the buffers between the two."""
-
-    model: Model
-    loss: Loss
-    optimizer: Optimizer
-    buffers: Buffers = field(default_factory=Buffers)
-
-    def learn(self, x: Array, y: Array) -> tuple[float, int]:
-        prediction = self.model.run_forward(x)
-        grad = self.buffers.take("grad", prediction.shape, prediction.dtype)
-        value = self._measure(prediction, y, grad)
-        self.model.run_backward(grad, input_flow=False)
-        self.optimizer.step(self.model.parameters())
-        return value, self._correct(prediction, y)
-
-    def judge(self, x: Array, y: Array) -> tuple[float, int]:
-        prediction = self.model.run_forward(x)
-        return self._measure(prediction, y, None), self._correct(prediction, y)
-
-    def _measure(self, prediction: Array, y: Array, grad: Array | None) -> float:
-        work = self.buffers.take("work", prediction.shape, _FLOAT64)
-        return self.loss.measure(prediction, y, work=work, grad=grad)
-
-    def _correct(self, prediction: Array, y: Array) -> int:
-        return self.loss.count_correct(prediction, y) if self.loss.is_classification else 0
 
 
 @dataclass
@@ -141,8 +112,6 @@ class _Data:
             )
         shape = (len(samples), model.outputs_for(samples.shape[1]))
         targets = loss.prepare(y, shape)
-        if targets.dtype.kind == "f":
-            targets = targets.astype(np.float64, copy=False)  # what losses compute in
         return cls(samples, np.ascontiguousarray(targets), batch_size)
 
     @property
@@ -165,7 +134,7 @@ class _Data:
 
 
 def _epoch(
-    run: _Run,
+    step: TrainingStep,
     training: _Data,
     held_out: _Data | None,
     history: History,
@@ -176,17 +145,17 @@ def _epoch(
     """One epoch, into the history; the reason to stop, or nothing."""
     seen, total, correct = 0, 0.0, 0
     for x, y in training.lend(shuffler):
-        value, right = run.learn(x, y)
+        value, right = step.learn(x, y)
         seen, total, correct = seen + len(x), total + value * len(x), correct + right
         advance(history)
         if interrupted():
             return "interrupted (Ctrl-C)"
-    classifies = run.loss.is_classification
+    classifies = step.loss.is_classification
     history.loss.append(total / seen)
     if classifies:
         history.accuracy.append(correct / seen)
     if held_out is not None:
-        results = [(len(x), *run.judge(x, y)) for x, y in held_out.lend(None)]
+        results = [(len(x), *step.judge(x, y)) for x, y in held_out.lend(None)]
         samples = len(held_out.x)
         history.validation_loss.append(sum(n * value for n, value, _ in results) / samples)
         if classifies:

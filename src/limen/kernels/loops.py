@@ -1,0 +1,127 @@
+"""Loops of a training step that no formula of one element says: written by hand, one pass each.
+
+They compute what NumPy would compute operation by operation, in the same order and with the same
+roundings (but for the order of a sum), without an array between one operation and the next. Every
+loop is compiled when it is first called, for the dtypes it is called with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Loop", "adam", "half_squares", "half_squares_and_flow", "sgd", "sgd_with_momentum"]
+
+Array = NDArray[Any]
+
+
+class Loop:
+    """A function of flat contiguous arrays and numbers, as native code.
+
+    Args:
+        function: the loop in Python: arrays first, then numbers, which get the first array's dtype.
+        written: the positions of the arrays it writes to.
+        sums: whether it returns a float64 sum, whose order is then up to the compiler.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], written: tuple[int, ...], *, sums: bool = False
+    ) -> None:
+        self._function, self._written, self._sums = function, written, sums
+        self._compiled: dict[tuple[np.dtype[Any], ...], Callable[..., Any]] = {}
+
+    def __call__(self, arrays: tuple[Array, ...], *numbers: float) -> Any:
+        """Runs the loop on arrays of float32 or float64."""
+        key = tuple([array.dtype for array in arrays])
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled[key] = self._compile(key, len(numbers))
+        return compiled(*arrays, *numbers)
+
+    def _compile(self, dtypes: tuple[np.dtype[Any], ...], numbers: int) -> Callable[..., Any]:
+        from numba import types
+
+        from limen.kernels.cache import compile_loop
+
+        elements = [getattr(types, dtype.name) for dtype in dtypes]
+        arrays = [
+            types.Array(element, 1, "C", readonly=k not in self._written)
+            for k, element in enumerate(elements)
+        ]
+        number = types.float64 if self._sums else elements[0]
+        result = types.float64 if self._sums else types.void
+        # What may change a value stays off; a sum in several lanes is a sum in another order.
+        options = {"fastmath": {"reassoc", "nsz"}} if self._sums else {}
+        return compile_loop(self._function, result(*arrays, *[number] * numbers), **options)
+
+
+def _half_squares(prediction: Array, target: Array) -> float:
+    total = 0.0
+    for i in range(prediction.size):
+        difference = float(prediction[i]) - target[i]
+        total += difference * difference
+    return 0.5 * total
+
+
+def _half_squares_and_flow(prediction: Array, target: Array, grad: Array, scale: float) -> float:
+    total = 0.0
+    for i in range(prediction.size):
+        difference = float(prediction[i]) - target[i]
+        grad[i] = difference * scale
+        total += difference * difference
+    return 0.5 * total
+
+
+def _sgd(value: Array, grad: Array, rate: float, decay: float) -> None:
+    for i in range(value.size):
+        value[i] -= rate * (decay * value[i] + grad[i])
+
+
+def _sgd_with_momentum(
+    value: Array, grad: Array, velocity: Array, rate: float, decay: float, momentum: float
+) -> None:
+    for i in range(value.size):
+        direction = momentum * velocity[i] + (decay * value[i] + grad[i])
+        velocity[i] = direction
+        value[i] -= rate * direction
+
+
+def _adam(
+    value: Array,
+    grad: Array,
+    mean: Array,
+    square: Array,
+    shrink: float,
+    decay: float,
+    first: float,
+    rest: float,
+    second: float,
+    second_rest: float,
+    root: float,
+    epsilon: float,
+    rate: float,
+) -> None:
+    for i in range(value.size):
+        held = shrink * value[i]
+        slope = decay * held + grad[i]
+        m = first * mean[i] + rest * slope
+        v = second * square[i] + second_rest * (slope * slope)
+        mean[i] = m
+        square[i] = v
+        value[i] = held - rate * (m / (sqrt(v) / root + epsilon))
+
+
+half_squares = Loop(_half_squares, (), sums=True)
+"""`1/2 sum (p - t)^2`, of a prediction and a target."""
+half_squares_and_flow = Loop(_half_squares_and_flow, (2,), sums=True)
+"""The same, with `scale (p - t)` into the third array."""
+sgd = Loop(_sgd, (0,))
+"""`w -= rate (decay w + g)`, of value and gradient."""
+sgd_with_momentum = Loop(_sgd_with_momentum, (0, 2))
+"""The same along a velocity, `b = momentum b + decay w + g`."""
+adam = Loop(_adam, (0, 2, 3))
+"""A step of Adam; see `limen.layers.optimizer.Adam`, which gives its numbers."""

@@ -1,0 +1,93 @@
+"""Matrix products on one thread, while limen's own threads share the rows.
+
+OpenBLAS keeps its threads spinning for some 25 milliseconds after each product: on a machine whose
+cores are all in use, an activation function between two products gets no second core. One pool
+of threads for both ends that. How many threads BLAS takes is a setting of the whole process:
+it is lent while a pass runs, and given back after.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["ONE_THREAD", "can_be_held"]
+
+
+class _Library:
+    """A loaded OpenBLAS: how many threads it takes, and a way to say so.
+
+    Not by threadpoolctl, which found it: there one thread of the process may say so, for ever.
+    """
+
+    def __init__(self, path: str) -> None:
+        loaded = ctypes.CDLL(path)
+        names = product(("scipy_", ""), ("64_", "_64", ""))  # as NumPy and distributions build it
+        for before, after in names:
+            setter = getattr(loaded, f"{before}openblas_set_num_threads{after}", None)
+            if setter is not None:
+                self.set_threads = setter
+                self.threads = getattr(loaded, f"{before}openblas_get_num_threads{after}")
+                return
+        raise LookupError(path)
+
+
+@cache
+def _libraries() -> tuple[_Library, ...]:
+    """NumPy's BLAS, where it is an OpenBLAS with threads of its own; nothing where it is not."""
+    from threadpoolctl import ThreadpoolController
+
+    np.matmul(np.ones((2, 2)), np.ones((2, 2)))  # loaded now, if it was not
+    every = ThreadpoolController().lib_controllers
+    # Where OpenMP has the threads, each caller would set a number of its own.
+    found = [c for c in every if getattr(c, "threading_layer", "") == "pthreads"]
+    # A wheel of NumPy brings its own BLAS beside itself: other people's libraries stay as they are.
+    beside = Path(np.__file__).resolve().parents[1]
+    own = [c for c in found if "numpy" in _below(c.filepath, beside)]
+    try:
+        return tuple(_Library(c.filepath) for c in own or found if c.user_api == "blas")
+    except LookupError:
+        return ()
+
+
+def _below(path: str, folder: Path) -> str:
+    place = Path(path).resolve()
+    return str(place.relative_to(folder)) if place.is_relative_to(folder) else ""
+
+
+def can_be_held() -> bool:
+    """Whether BLAS lets itself be held to one thread: Apple's Accelerate does not."""
+    return bool(_libraries())
+
+
+class _OneThread:
+    """A context in which BLAS works on one thread; any number of callers may be in it at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._others: list[tuple[_Library, int]] = []  # libraries on more, and on how many
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                counts = ((library, library.threads()) for library in _libraries())
+                self._others = [(library, count) for library, count in counts if count != 1]
+                for library, _ in self._others:
+                    library.set_threads(1)
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                for library, count in self._others:
+                    library.set_threads(count)
+
+
+ONE_THREAD = _OneThread()

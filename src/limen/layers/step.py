@@ -1,0 +1,153 @@
+"""A training step: forward, loss, backward, update; in arrays that are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import fsum, isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from limen.layers.buffer import Buffers
+from limen.layers.loss import Loss, batch_size
+from limen.layers.optimizer import Optimizer
+from limen.layers.passing import Pass, Slab, Strip, shapes_through
+from limen.layers.slabs import share
+
+if TYPE_CHECKING:
+    from limen.layers.model import Model
+
+__all__ = ["TrainingStep"]
+
+Array = NDArray[Any]
+_FLOAT64 = np.dtype(np.float64)
+_MOST_SHAPES = 8  # whose views are kept; training needs two: the last batch may be smaller
+
+
+class TrainingStep:
+    """Forward, loss, backward, update: one step of learning, for loops of your own.
+
+    Every array is made at the first step and used again: a later step overwrites what the layers
+    keep. Batches of another size are welcome at any time.
+
+    Args:
+        model: learns in place.
+        loss: such as `limen.HalfSquaredError()`.
+        optimizer: such as `limen.SGD(0.1)`.
+
+    Example:
+        >>> import limen
+        >>> model = limen.Model([limen.Linear(1, 1)], dtype="float64")
+        >>> step = model.training_step(limen.HalfSquaredError(), limen.SGD(0.5))
+        >>> losses = [step([[1.0], [-1.0]], [[2.0], [0.0]]) for _ in range(50)]
+        >>> losses[-1] < 1e-12
+        True
+        >>> model.predict([3.0]).round(6)
+        array([4.])
+    """
+
+    def __init__(self, model: Model, loss: Loss, optimizer: Optimizer) -> None:
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self._buffers = Buffers()
+        self._parameters = model.parameters()
+        self._runs: dict[tuple[int, ...], _Run] = {}
+
+    def __call__(self, x: ArrayLike, y: ArrayLike) -> float:
+        """Learn from one batch.
+
+        Args:
+            x: real array of shape `(batch, inputs)`.
+            y: its targets, as the loss takes them.
+
+        Returns:
+            The loss before the update.
+
+        Raises:
+            ShapeError, DtypeError: naming the place, the expected and the given.
+        """
+        x = self.model.checked(x)
+        target = self.loss.prepare(y, (*x.shape[:-1], self.model.outputs_for(x.shape[-1])))
+        return self.learn(x, target)[0]
+
+    def learn(self, x: Array, target: Array) -> tuple[float, int]:
+        """One step on what is checked already; the loss, and how many were classified rightly."""
+        run = self._run(x)
+        score = run.learn(target)
+        self.optimizer.step(self._parameters)
+        return score
+
+    def judge(self, x: Array, target: Array) -> tuple[float, int]:
+        """The loss on data that the model does not learn from, and how many were right."""
+        return self._run(x).judge(target)
+
+    def _run(self, x: Array) -> _Run:
+        run = self._runs.get(x.shape)
+        if run is None:
+            if len(self._runs) == _MOST_SHAPES:
+                self._runs.clear()
+            run = self._runs[x.shape] = _Run(self.model, self.loss, x, self._buffers)
+        run.way.take(x)
+        return run
+
+
+class _Run:
+    """The arrays of the batches of one shape: views of the buffers that all shapes share."""
+
+    def __init__(self, model: Model, loss: Loss, x: Array, buffers: Buffers) -> None:
+        def lend(role: str) -> list[Array]:
+            return [buffers.take(f"{role} {k}", s, x.dtype) for k, s in enumerate(shapes)]
+
+        shapes = shapes_through(model.layers, x.shape)
+        self.way = Pass(model.layers, lend("output"))
+        *self._flows, self._grad = lend("flow")
+        self._flows_are_laid = False
+        self._work = buffers.take("work", shapes[-1], _FLOAT64)
+        self._loss, self._batch = loss, batch_size(self._grad)
+        self._target = self._grad
+        self._scores: list[tuple[float, int]] = []
+
+    def learn(self, target: Array) -> tuple[float, int]:
+        """The loss, with its flow back through the layers; and how many were right."""
+        if not self._flows_are_laid:
+            # Nobody asks for the flow into the data.
+            self.way.lay_back(self._grad, [None, *self._flows])
+            self._flows_are_laid = True
+        score = self._scored(self._learn_slab, target)
+        self.way.end()
+        return score
+
+    def judge(self, target: Array) -> tuple[float, int]:
+        """The loss, and how many were right."""
+        return self._scored(self._judge_slab, target)
+
+    def _scored(self, work: Callable[[Slab], None], target: Array) -> tuple[float, int]:
+        self._target = target
+        self._scores.clear()
+        share(work, self.way.slabs, self.way.effort)
+        if len(self._scores) == 1:
+            return self._scores[0]
+        # Threads end in any order: an exact sum has none.
+        values, right = zip(*self._scores, strict=True)
+        return fsum(values) if all(map(isfinite, values)) else sum(values), sum(right)
+
+    def _learn_slab(self, slab: Slab) -> None:
+        for strip in slab.strips:
+            strip.forward()
+            self._score(strip, strip.grad_output)
+            strip.backward()
+        slab.teach()
+
+    def _judge_slab(self, slab: Slab) -> None:
+        for strip in slab.strips:
+            strip.forward()
+            self._score(strip, None)
+
+    def _score(self, strip: Strip, grad: Array | None) -> None:
+        prediction, target = strip.prediction, self._target[strip.rows]
+        work = self._work[strip.rows]
+        value = self._loss.measure(prediction, target, work=work, grad=grad, batch=self._batch)
+        right = 0
+        if self._loss.is_classification:
+            right = self._loss.count_correct(prediction, target)
+        self._scores.append((value, right))
