@@ -1,0 +1,138 @@
+"""A tuned table: a function of one float32 as polynomials on up to 32 segments.
+
+The line of numbers is cut into 64 or 128 equal cells, the outer two of which reach to infinity.
+Each cell names one of 32 segments, and a segment holds a centre and a polynomial in t, the distance
+to the centre:
+
+    c0 + offset + c1 t + rest t + c2 t**2 + ... + cn t**n
+
+A cell may be left to the general tier: its segment's constant term is NaN, which is seen in the
+result. That is how a table says where it does not serve, and the only way.
+
+A segment around a root of the function has its centre at the float32 nearest the root, c0 = 0, and
+the offset is what little the function is there: relative to its value it is then as exact as
+elsewhere. The offset of other segments is 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["ROUNDER", "SEGMENTS", "Table"]
+
+SEGMENTS = 32
+"""As many as two vector registers hold of one coefficient."""
+
+ROUNDER = 12582912.0
+"""1.5 2^23: a float32 added to it is rounded to an integer, found in the low bits of the sum."""
+
+_PARITIES = ("none", "even", "odd")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The fitted form of one function.
+
+    Attributes:
+        parity: "even" or "odd" where only |x| is looked at, else "none".
+        scale: the cell of y is the integer nearest scale * y + first.
+        first: the cell of 0.
+        cells: the segment of each cell.
+        centres: the centre of each segment.
+        coefficients: c0, c1, c2, ... of each segment, one row for each power.
+        rests: what c1 lacks as a float32; None where that does not matter.
+        offsets: the offset of each segment; None where all are 0.
+        is_compensated: whether the first-order term is added without an error of its own: needed
+            where the function has roots inside, and c0 is 0.
+        is_flow: whether the function is a derivative, which gradients are multiplied with.
+    """
+
+    parity: str
+    scale: float
+    first: int
+    cells: tuple[int, ...]
+    centres: tuple[float, ...]
+    coefficients: tuple[tuple[float, ...], ...]
+    rests: tuple[float, ...] | None
+    offsets: tuple[float, ...] | None
+    is_compensated: bool
+    is_flow: bool
+
+    def __post_init__(self) -> None:
+        extra = [row for row in (self.rests, self.offsets) if row is not None]
+        rows = [self.centres, *self.coefficients, *extra]
+        if self.parity not in _PARITIES or len(self.cells) not in (64, 128):
+            raise ValueError(f"no table: parity {self.parity!r}, {len(self.cells)} cells")
+        if any(len(row) != SEGMENTS for row in rows) or len(self.coefficients) < 3:
+            raise ValueError(f"a table has {SEGMENTS} segments and at least three coefficients")
+        if not all(0 <= segment < SEGMENTS for segment in self.cells):
+            raise ValueError(f"a table's cells name segments from 0 to {SEGMENTS - 1}")
+        if not (0 <= self.first < len(self.cells) and 0 < self.scale < math.inf):
+            raise ValueError("a table's cells do not lie on the line of numbers")
+
+    @property
+    def degree(self) -> int:
+        """The degree of the polynomials."""
+        return len(self.coefficients) - 1
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether only |x| is looked at."""
+        return self.parity != "none"
+
+    @property
+    def lowest(self) -> float:
+        """A number in the first cell; what lies below is in it too."""
+        return -self.first / self.scale
+
+    @property
+    def highest(self) -> float:
+        """A number in the last cell; what lies above is in it too."""
+        return (len(self.cells) - 1 - self.first) / self.scale
+
+    @property
+    def digest(self) -> str:
+        """A name made of everything in the table."""
+        return hashlib.blake2b(repr(self).encode(), digest_size=12).hexdigest()
+
+    def to_data(self) -> dict[str, Any]:
+        """The table as JSON can hold it; numbers in hexadecimal, exact and short."""
+        data = asdict(self)
+        data["scale"] = self.scale.hex()
+        data["centres"] = _hexadecimal(self.centres)
+        data["coefficients"] = [_hexadecimal(row) for row in self.coefficients]
+        for name in ("rests", "offsets"):
+            data[name] = None if data[name] is None else _hexadecimal(data[name])
+        return data
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> Table:
+        """The table that `to_data` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: for anything else.
+        """
+        return cls(
+            parity=str(data["parity"]),
+            scale=float.fromhex(data["scale"]),
+            first=int(data["first"]),
+            cells=tuple(map(int, data["cells"])),
+            centres=_numbers(data["centres"]),
+            coefficients=tuple(map(_numbers, data["coefficients"])),
+            rests=None if data["rests"] is None else _numbers(data["rests"]),
+            offsets=None if data["offsets"] is None else _numbers(data["offsets"]),
+            is_compensated=bool(data["is_compensated"]),
+            is_flow=bool(data["is_flow"]),
+        )
+
+
+def _hexadecimal(row: tuple[float, ...]) -> str:
+    return " ".join("0" if number == 0 else number.hex() for number in row)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    # One NaN for all, so that equal tables compare equal.
+    return tuple(math.nan if word == "nan" else float.fromhex(word) for word in text.split())
