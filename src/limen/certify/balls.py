@@ -17,13 +17,22 @@ from limen.errors import LimenError
 
 try:
     import flint
-    from flint import arb, arb_series, fmpq
+    from flint import arb, arb_series, fmpq, fmpq_series
 except ImportError as error:  # pragma: no cover - the message is tested in a fresh process
     raise LimenError(
         'the rigorous reference needs python-flint: pip install "limen[certify]"'
     ) from error
 
-__all__ = ["SERIES", "arb", "arb_series", "fmpq", "undefined", "working"]
+__all__ = [
+    "SERIES",
+    "arb",
+    "arb_series",
+    "fmpq",
+    "fmpq_series",
+    "length",
+    "undefined",
+    "working",
+]
 
 Series = arb_series
 
@@ -51,6 +60,11 @@ def working(precision: int, length: int) -> Iterator[None]:
         yield
     finally:
         flint.ctx.prec, flint.ctx.cap = saved
+
+
+def length() -> int:
+    """How many coefficients series have for now."""
+    return int(flint.ctx.cap)
 
 
 def _with_value(series: Series, value: arb) -> Series:
@@ -177,6 +191,7 @@ SERIES: dict[str, Callable[..., Series]] = {
     "atan": lambda s: s.atan(),
     "erf": lambda s: s.erf(),
     "erfc": lambda s: s.erfc(),
+    "erfcx": lambda s: _exp(s * s) * s.erfc(),
     "sigmoid": _sigmoid,
     "softplus": _softplus,
     "tanhshrink": lambda s: s - _tanh(s),
