@@ -14,22 +14,25 @@ SOURCE = Path(__file__).parents[2] / "src" / "limen"
 
 # A room is a package or a module directly under src/limen. An arrow goes to everything the room may
 # import, itself and `errors` apart, which anyone may.
-BELOW_FUNCTION = {"formula", "catalog", "kernels", "picture"}
+BELOW_FUNCTION = {"formula", "catalog", "memory", "kernels", "picture"}
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "formula": set(),
     "catalog": {"formula"},
-    "kernels": {"formula"},
+    "memory": set(),
+    "kernels": {"formula", "memory"},
     "picture": {"formula"},
-    "vector": set(),
+    "vector": {"memory"},
     "function": BELOW_FUNCTION,
     "layers": {"function", "vector", *BELOW_FUNCTION},
     "certify": {"function", *BELOW_FUNCTION},
+    "tuning": {"certify", "function", *BELOW_FUNCTION},
     "insight": {"function", "layers", "vector", *BELOW_FUNCTION},
+    "bench": {"function", "layers", "vector", *BELOW_FUNCTION},
 }
-# One room in four files: the function, what is known of it, how it shows itself, and how it is
-# found by name.
-ROOM_OF = dict.fromkeys(("binding", "display", "properties", "registry"), "function")
+# One room in several files: the function, how it reaches its kernels, what is known of it, how it
+# shows itself, and how it is found by name.
+ROOM_OF = dict.fromkeys(("binding", "display", "launchers", "properties", "registry"), "function")
 # These two see public names only: `limen` itself, and what a room's own __init__ exports.
 FACES = {"__init__", "cli"}
 

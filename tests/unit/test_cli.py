@@ -19,7 +19,7 @@ def run(*arguments: str, code: int = 0) -> str:
 
 def test_help_names_the_commands() -> None:
     text = run("--help")
-    for command in ("show", "compare", "names"):
+    for command in ("show", "compare", "names", "tune"):
         assert command in text
 
 
@@ -127,3 +127,34 @@ def test_ctrl_c_leaves_with_the_shells_code(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("limen.insight.table.run", interrupt)
     assert "interrupted" in run("compare", "relu", code=130)
+
+
+def test_tune_says_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    import limen.tuning
+    from limen.kernels.tuned.store import SHIPPED, Entry
+
+    path = next(SHIPPED.glob("*.json"))
+    found = Entry.from_json(path.read_text("utf-8"))
+    asked = []
+
+    def tune(function: object, order: int, **options: object) -> Entry:
+        asked.append(order)
+        return found
+
+    monkeypatch.setattr(limen.tuning, "tune", tune)
+    text = run("tune", "x * sigmoid(beta * x)", "--param", "beta=2")
+    assert asked == [0, 1]
+    assert f"{found.certificate['max_ulp']:.3f}" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["glu"], "two inputs", 1),
+        (["x", "--derivative", "2"], "derivative", 2),
+        (["y +"], "error", 2),
+        (["x", "--into", "/no/such/place"], "no such folder", 2),
+    ],
+)
+def test_tune_refuses_kindly(arguments: list[str], message: str, code: int) -> None:
+    assert message in run("tune", *arguments, code=code)

@@ -11,9 +11,7 @@ import limen
 from limen.certify.measure import FORMATS, ulp_error
 from limen.certify.reference import Reference
 from limen.formula.parse import parse
-from limen.formula.stabilize import stable
 from limen.kernels.edges import far_limits, known_limits
-from limen.kernels.patches import LENGTH, find_patches
 from limen.kernels.plan import LIMIT_NAMES, forward_plan
 
 
@@ -37,22 +35,6 @@ def test_derivatives_keep_their_digits_beside_their_roots(name: str, dtype: type
     for computed in (f.derivative()(x), f.backward(np.ones_like(x), x)):
         errors = [ulp_error(float(c), e, form) for c, e in zip(computed, exact, strict=True)]
         assert max(errors) <= 1
-
-
-@pytest.mark.parametrize(
-    ("formula", "roots"),
-    [
-        ("x * exp(-x) - 0.25", [0.3574029561813889, 2.153292364110349]),
-        ("x * sigmoid(x)", []),  # a factor x is exact
-        ("x**2 - 2", []),  # no transcendental function, nothing to lose
-        ("sin(x)", []),  # more roots than windows: the primitive sees to them
-        ("where(x < 1, exp(x), -exp(x))", []),  # a jump is no root
-        ("sqrt(abs(x - 2)) - 1", [1.0, 3.0]),
-    ],
-)
-def test_windows_are_put_around_roots(formula: str, roots: list[float]) -> None:
-    numbers = find_patches(stable(parse(formula)), "x", {})
-    assert numbers[::LENGTH] == pytest.approx(roots, rel=1e-15)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import sys
 
-from limen.cli import compare, names, show  # noqa: F401  (importing a command registers it)
+from limen.cli import (  # noqa: F401  (importing a command registers it)
+    bench,
+    certify,
+    compare,
+    names,
+    show,
+    tune,
+)
 from limen.cli.app import app
 
 __all__ = ["app", "main"]

@@ -1,0 +1,14 @@
+"""What pytest leaves alone: modules of frameworks that are not installed here."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+# A module that is made for one framework imports it at its top, and cannot be searched for
+# doctests without it.
+_NEEDS = {
+    "src/limen/bench/peers/with_torch.py": "torch",
+    "src/limen/bench/peers/with_jax.py": "jax",
+}
+
+collect_ignore = [path for path, package in _NEEDS.items() if find_spec(package) is None]

@@ -1,0 +1,1 @@
+"""The entrants: limen, what it is measured against, and how each is called as its users do."""

@@ -1,0 +1,90 @@
+"""A formula in another library's operations: one program for whatever table it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from limen.errors import LimenError
+from limen.formula import real
+from limen.formula.expression import Expression, bind, input_, walk
+from limen.function import ActivationFunction
+
+__all__ = ["Program", "refuse_idleness"]
+
+Operations = Mapping[str, Callable[..., Any]]
+
+
+class Program:
+    """A formula as a list of calls of someone else's functions, in order, each value once.
+
+    What no input changes is worked out beforehand, and a value is let go after its last use, as
+    in a formula that is typed in.
+
+    Args:
+        expression: the formula.
+        inputs: the names of its inputs, in the order in which the program takes them.
+        parameters: the value of each parameter.
+        operations: the function for each operation of limen's table that may come up.
+        number: makes the constants.
+
+    Raises:
+        KeyError: the name of an operation that is not in the table.
+
+    Example:
+        >>> from limen.formula.parse import parse
+        >>> import math
+        >>> program = Program(parse("x * tanh(x)"), ["x"], {}, {
+        ...     "multiply": lambda a, b: a * b, "tanh": math.tanh})
+        >>> program(1.0)
+        0.7615941559557649
+    """
+
+    def __init__(
+        self,
+        expression: Expression,
+        inputs: Sequence[str],
+        parameters: Mapping[str, float],
+        operations: Operations,
+        number: Callable[[float], Any] = float,
+    ) -> None:
+        nodes = list(walk(bind(expression, parameters)))
+        leaves = [input_(name) for name in inputs]
+        inner = [node for node in nodes if node.varies and node.arguments]
+        fixed = [node for node in nodes if not node.varies]
+        place = {node: at for at, node in enumerate((*leaves, *fixed, *inner))}
+        self._fixed = [number(real.value(node, {})) for node in fixed]
+        self._result = place[nodes[-1]]
+        self._calls = [
+            (operations[node.operation], tuple(place[a] for a in node.arguments)) for node in inner
+        ]
+        self._done_with = _last_uses([slots for _, slots in self._calls], self._result)
+
+    def __call__(self, *inputs: Any) -> Any:
+        """The formula's value."""
+        values = [*inputs, *self._fixed]
+        for (function, slots), ends in zip(self._calls, self._done_with, strict=True):
+            values.append(function(*[values[slot] for slot in slots]))
+            for slot in ends:
+                values[slot] = None
+        return values[self._result]
+
+
+def refuse_idleness(f: ActivationFunction) -> None:
+    """Refuses the identity: other libraries give the input back, and no work cannot be timed.
+
+    Raises:
+        LimenError: saying that.
+    """
+    if f.expression.operation == "input":
+        raise LimenError("it gives its input back as it is: there is nothing to measure")
+
+
+def _last_uses(calls: list[tuple[int, ...]], result: int) -> list[tuple[int, ...]]:
+    """For each call, the values that no later call needs."""
+    ends: list[tuple[int, ...]] = []
+    needed = {result}
+    for slots in reversed(calls):
+        ends.append(tuple(set(slots) - needed))
+        needed.update(slots)
+    return ends[::-1]

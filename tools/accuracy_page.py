@@ -1,0 +1,45 @@
+"""Writes what certificates say into the page "accuracy".
+
+limen certify --catalog --json docs/certificates.json
+python tools/accuracy_page.py docs/certificates.json
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from limen.certify.certificate import Certificate
+from limen.certify.table import read, to_markdown
+
+PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
+_BETWEEN = re.compile(r"(<!-- certificates -->\n).*(<!-- end -->)", re.S)
+
+
+def said(certificates: Sequence[Certificate], source: str) -> str:
+    """The table, with what is in it and what it was made on."""
+    counts = ", ".join(f"{key} {value}" for key, value in certificates[0].machine.items())
+    complete = [c for c in certificates if c.is_complete]
+    undecided = sum(c.undecided for c in certificates)
+    return (
+        f"{len(certificates)} certificates ([{source}]({source})), {len(complete)} of them over "
+        f"every input there is; {undecided:,} inputs undecided. Made on: {counts}.\n\n"
+        "The largest error in ULP, rounded up. f′: the first derivative, for gated functions the "
+        "larger of both; f″: the second. float64 and functions of two inputs: a sample.\n\n"
+        f"{to_markdown(certificates)}\n"
+    )
+
+
+def main(certificates: str) -> None:
+    """Writes the part of the page between its two marks."""
+    path = Path(certificates)
+    text = said(read(path), path.name)
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(_BETWEEN.sub(lambda m: m[1] + text + m[2], page), encoding="utf-8")
+    print(f"written: {PAGE}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
