@@ -45,6 +45,7 @@ class Fake:
         return [np.asarray(array) for array in result]
 
 
-if HOW == "mute":
-    sys.exit("no words at all")
-run(Fake)
+if __name__ == "__main__":
+    if HOW == "mute":
+        sys.exit("no words at all")
+    run(Fake)

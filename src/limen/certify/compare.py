@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limen.certify.loops import compiled_loops
-from limen.certify.measure import Format
+from limen.certify.measure import FORMATS, Format
 from limen.certify.pieces import NO_TIES, Piece
 from limen.certify.waves import Wave
 
@@ -24,7 +24,9 @@ __all__ = ["TILE", "Finding", "compare"]
 TILE = 1 << 15
 """Inputs at a time: with a kernel's results and the bounds they stay in the second-level cache."""
 
-_MOST_OPEN = 64  # inputs in doubt that a tile names, of one in a few tiles; others are counted
+# Inputs in doubt that a tile of float32 names, of one in a few tiles; others are counted. Of the
+# 16-bit formats, each can be judged.
+_MOST_OPEN = 64
 
 
 @dataclass(slots=True)
@@ -95,7 +97,7 @@ def compare(
     if finding.correct == len(x):
         worst = int(np.argmax(bounds[: len(x)]))
     else:
-        open_ = np.empty(_MOST_OPEN, np.int64)
+        open_ = np.empty(_MOST_OPEN if format_ is FORMATS["float32"] else len(x), np.int64)
         found = sift(*known, results, *numbers, side, bounds, open_)
         named, finding.unnamed, more, finding.wrong, worst = found
         finding.correct += more

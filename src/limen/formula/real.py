@@ -169,9 +169,10 @@ def _erfcx(a: float) -> float:
     """exp(a**2) erfc(a), the square in two floats; beyond 25 its series in 1/a, A&S 7.1.23."""
     if a > 25.0:
         z = 0.5 / a / a
-        return (1.0 - z * (1.0 - z * (3.0 - z * (15.0 - z * (105.0 - z * 945.0))))) / (
-            a * math.sqrt(math.pi)
-        )
+        series = 1.0
+        for odd in (11.0, 9.0, 7.0, 5.0, 3.0, 1.0):
+            series = 1.0 - odd * z * series
+        return series / (a * math.sqrt(math.pi))
     if not a > -27.0:
         return a if a != a else _INF
     square = Fraction(a) ** 2

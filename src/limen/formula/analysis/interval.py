@@ -192,10 +192,10 @@ def _erfc(a: Interval) -> Interval:
 
 
 def _erfcx(a: Interval) -> Interval:
-    """Falling, and in doubles good to a few ULP more than erfc."""
+    """Falling, from infinity to 0."""
     erfcx = real.FUNCTIONS["erfcx"]
     low, high = erfcx(a[1]), erfcx(a[0])
-    return (max(0.0, _down(_down(low))), _up(_up(high)))
+    return (max(0.0, _down(low)), _up(high))
 
 
 def _cosh(a: Interval) -> Interval:

@@ -20,7 +20,7 @@ from limen.kernels.primitives.lanes import (
     two_horners,
 )
 from limen.kernels.primitives.newton import inverse
-from limen.kernels.primitives.plain_exponential import decay
+from limen.kernels.primitives.plain_exponential import below_one, decay
 
 #: Beyond it erfc x is below 2^-1022, which counts as 0.
 _LAST = 26.63
@@ -60,5 +60,5 @@ def erf(x: Real) -> Real:
 
 def erfc(x: Real) -> Real:
     """1 - erf x, to full relative accuracy in the right tail."""
-    tail = _tail(absolute(x))
+    tail = below_one(_tail(absolute(x)), absolute(x))
     return select(x < 0.0, 2.0 - tail, tail)

@@ -31,6 +31,8 @@ _TINY = 2.0**-54
 #: Below it x stands for any odd f(x) = x + O(x^3) with f'''(0) up to 2.
 _TINY_ODD = 2.0**-28
 _BIAS = 1023.0
+#: The largest value of a function that is 1 at 0 and nowhere else.
+_ALMOST_ONE = 1.0 - 2.0**-51
 
 
 def _split(x: Real, exponent: int, correction: Real | None = None) -> tuple[Real, Real]:
@@ -58,6 +60,14 @@ def decay(size: Real, correction: Real | None = None) -> Real:
     """e^(-size + correction) for size >= 0 and a |correction| <= 1."""
     power, m = _split_decay(size, correction)
     return fma(power, m, power)
+
+
+def below_one(value: Real, size: Real) -> Real:
+    """A function that falls from 1 at 0, and has not been rounded to 1 at any other size.
+
+    If it had, x f(x) of a subnormal x would be a tie between two float32 numbers, as it is not.
+    """
+    return select(size.equals(0.0), value, at_most(value, _ALMOST_ONE))
 
 
 def scaled_exp(x: Real, exponent: int = 0, *, correction: Real | None = None) -> Real:
@@ -114,7 +124,7 @@ def sech(x: Real) -> Real:
 
 def sigmoid(x: Real) -> Real:
     """1 / (1 + e^(-x)), from e^(-|x|) so that both tails are exact."""
-    e = decay(absolute(x))
+    e = below_one(decay(absolute(x)), absolute(x))
     return select(x < 0.0, e, 1.0) * inverse(e + 1.0)
 
 
