@@ -39,7 +39,7 @@ class Finding:
         wrong: how many are NaN, or infinite, where the exact value does not round to that.
         largest: an upper bound of the largest error in ULP among the decided inputs.
         at: the input where it is, and the result there.
-        open: inputs in doubt, with their results.
+        open: inputs in doubt, with their results and a bound of the error, which may be infinite.
         unnamed: how many more were in doubt; their errors are at most `largest`, too.
     """
 
@@ -48,7 +48,7 @@ class Finding:
     wrong: int = 0
     largest: float = 0.0
     at: tuple[float, float] = (math.nan, math.nan)
-    open: list[tuple[float, float]] = field(default_factory=list)
+    open: list[tuple[float, float, float]] = field(default_factory=list)
     unnamed: int = 0
 
     def add(self, other: Finding) -> None:
@@ -101,7 +101,7 @@ def compare(
         found = sift(*known, results, *numbers, side, bounds, open_)
         named, finding.unnamed, more, finding.wrong, worst = found
         finding.correct += more
-        finding.open = [(float(x[i]), float(results[i])) for i in open_[:named]]
-    finding.largest = float(bounds[worst])
+        finding.open = [(float(x[i]), float(results[i]), -float(bounds[i])) for i in open_[:named]]
+    finding.largest = max(0.0, float(bounds[worst]))
     finding.at = float(x[worst]), float(results[worst])
     return finding

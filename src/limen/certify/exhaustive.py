@@ -209,7 +209,7 @@ class _Judged:
 def _judge(reference: Reference, format_: Format, found: Found) -> _Judged:
     judged = _Judged(unnamed=found.finding.unnamed)
     doubtful = found.finding.open
-    for x, result in doubtful[:_MOST_JUDGED]:
+    for x, result, _ in doubtful[:_MOST_JUDGED]:
         verdict = judge(reference, format_, x, result)
         judged.correct += verdict.is_correct is True
         if verdict.is_known:
@@ -219,8 +219,11 @@ def _judge(reference: Reference, format_: Format, found: Found) -> _Judged:
             judged.unbounded += 1
         if verdict.is_correct is None:
             judged.undecided.append(x)
-    judged.undecided += [x for x, _ in doubtful[_MOST_JUDGED:]]
-    judged.unbounded += len(doubtful[_MOST_JUDGED:])
+    for x, result, bound in doubtful[_MOST_JUDGED:]:
+        judged.undecided.append(x)
+        judged.unbounded += math.isinf(bound)
+        if math.isfinite(bound):
+            judged.take(bound, x, result)
     _find_largest(reference, format_, found, judged)
     return judged
 

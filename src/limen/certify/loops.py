@@ -111,7 +111,7 @@ def compiled_loops() -> Loops:
 
     @inline
     def settle(i, found, bounds, open_, named, unnamed, more, wrong):  # type: ignore[no-untyped-def]
-        """Notes a verdict; an input in doubt is judged later, and has no bound of its own."""
+        """Notes a verdict; an input in doubt is judged later, and its bound set aside by its sign."""
         if found == 1:
             more += 1
             if bounds[i] == np.inf:
@@ -121,7 +121,7 @@ def compiled_loops() -> Loops:
             bounds[i] = np.inf
         elif found == 0 and named < open_.size:
             open_[named] = i
-            bounds[i] = 0.0
+            bounds[i] = -bounds[i]
             named += 1
         elif found == 0:
             unnamed += 1
