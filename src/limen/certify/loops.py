@@ -111,7 +111,7 @@ def compiled_loops() -> Loops:
 
     @inline
     def settle(i, found, bounds, open_, named, unnamed, more, wrong):  # type: ignore[no-untyped-def]
-        """Notes a verdict; an input in doubt is judged later, and its bound set aside by its sign."""
+        """Notes a verdict; an input in doubt is judged later: a sign sets its bound aside."""
         if found == 1:
             more += 1
             if bounds[i] == np.inf:

@@ -97,8 +97,8 @@ class Sweep:
             at = np.unique(np.append(at, [stretch.first, stretch.stop - 1]))
         x = self._line.at(at, stretch.negative)
         results = self._run(x)
-        pairs = zip(self._wide(x).tolist(), self._wide(results).tolist(), strict=True)
-        found.take(Finding(len(x), open=list(pairs)))
+        numbers = zip(self._wide(x).tolist(), self._wide(results).tolist(), strict=True)
+        found.take(Finding(len(x), open=[(at, result, math.inf) for at, result in numbers]))
         found.skipped += stretch.size - len(x)
 
     def _run(self, x: npt.NDArray) -> npt.NDArray:
