@@ -206,7 +206,7 @@ def test_results_are_compared_in_ulp():
     assert found.largest == 2.0 and found.at == (1.0, 2 * above - 1)
     below = float(np.nextafter(np.float32(1), np.float32(0)))
     # Half of the spacing at 1, but a number too far: the slow tier is to say.
-    assert found_by(line_piece(1.0), [one], [below]).open == [(1.0, below)]
+    assert found_by(line_piece(1.0), [one], [below]).open == [(1.0, below, 0.5)]
     assert verdict("x", one, below) == Verdict(0.5, False, True)
 
 
@@ -225,8 +225,9 @@ def test_ties_are_decided_by_the_side(side, right):
 
 def test_what_the_margin_leaves_in_doubt_is_handed_on():
     found = found_by(line_piece(0.5, margin=1e-60), [2.0**-149], [0.0])
-    assert found.correct == 0 and found.open == [(2.0**-149, 0.0)]
-    assert found.largest == 0
+    ((x, result, bound),) = found.open
+    assert (found.correct, x, result) == (0, 2.0**-149, 0.0)
+    assert bound == pytest.approx(0.5) and found.largest == 0
 
 
 def test_nan_and_infinity_are_plainly_wrong_but_for_overflow():
