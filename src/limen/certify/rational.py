@@ -8,19 +8,12 @@ from fractions import Fraction
 from typing import Any
 
 from limen.certify.balls import fmpq, fmpq_series, length, working
-from limen.formula.expression import COMPARISONS, Expression, evaluate
+from limen.formula.expression import Expression, evaluate
+from limen.formula.operations import COMPARISONS
 
 __all__ = ["exact_value"]
 
 _MOST_POWER = 64  # of a fraction: larger ones have more digits than use
-_HOLDS = {
-    "less": lambda a, b: a < b,
-    "less_equal": lambda a, b: a <= b,
-    "greater": lambda a, b: a > b,
-    "greater_equal": lambda a, b: a >= b,
-    "equal": lambda a, b: a == b,
-    "not_equal": lambda a, b: a != b,
-}
 
 
 def exact_value(
@@ -48,7 +41,7 @@ def exact_value(
             if any(a is None for a in arguments):
                 return None
             if node.operation in COMPARISONS:
-                return _HOLDS[node.operation](*(a[0] for a in arguments))
+                return COMPARISONS[node.operation](*(a[0] for a in arguments))
             return _operation(node.operation, arguments)
 
         series = evaluate(root, visit)

@@ -28,6 +28,7 @@ from limen.formula.expression import (
     rebuild,
     walk,
 )
+from limen.formula.operations import COMPARISONS
 
 __all__ = ["MOST_BITS", "Reference"]
 
@@ -40,13 +41,9 @@ _FAR = 1200
 _PROBES = (*(arb((k, _FAR)) for k in (3, 5, 11, 13, 19, 29, 37, 53)), arb((3, 2 * _FAR)))
 _SAME_LIMIT = arb((1, -48))
 
+# The signs of a difference for which a comparison holds.
 _SIGN_MEETS = {
-    "less": (-1,),
-    "less_equal": (-1, 0),
-    "greater": (1,),
-    "greater_equal": (0, 1),
-    "equal": (0,),
-    "not_equal": (-1, 1),
+    name: {sign for sign in (-1, 0, 1) if holds(sign, 0)} for name, holds in COMPARISONS.items()
 }
 
 
@@ -214,9 +211,9 @@ class Reference:
         if len(signs) > 1 and all(x.is_exact() for x in point):
             exact = self._exact_sign(a, b, values, point)
             signs = signs if exact is None else {exact}
-        if signs <= set(meets):
+        if signs <= meets:
             return True
-        return None if signs & set(meets) else False
+        return None if signs & meets else False
 
     def _exact_sign(self, a: int, b: int, values: list[Any], point: Sequence[arb]) -> int | None:
         """The sign of the difference of two rational expressions, in fractions."""

@@ -19,7 +19,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from limen.errors import FormulaError
-from limen.formula.operations import OPERATIONS
+from limen.formula.operations import COMPARISONS, OPERATIONS
 
 __all__ = [
     "Expression",
@@ -207,9 +207,6 @@ def as_number(node: Expression) -> Expression:
 
 def _as_condition(node: Expression) -> Expression:
     return node if node.operation in COMPARISONS else _intern("not_equal", (node, ZERO), None)
-
-
-COMPARISONS = frozenset(name for name, row in OPERATIONS.items() if row.is_comparison)
 
 
 def add(a: Expression, b: Expression) -> Expression:

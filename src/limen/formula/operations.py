@@ -13,10 +13,12 @@ implement the operations under the names of this table.
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["OPERATIONS", "Operation"]
+__all__ = ["COMPARISONS", "OPERATIONS", "Operation"]
 
 _INF = math.inf
 _PI_2 = math.pi / 2
@@ -68,6 +70,17 @@ _COMPARISON_SYMBOLS = {
     "equal": ("==", "="),
     "not_equal": ("!=", r"\ne"),
 }
+
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+}
+"""What each comparison says of two numbers, of any kind that Python compares; of a difference's
+sign and 0 as well."""
 
 
 def _comparison(name: str) -> Operation:

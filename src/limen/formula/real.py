@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from limen.formula.expression import Expression, evaluate
+from limen.formula.operations import COMPARISONS
 
 __all__ = ["FUNCTIONS", "from_fraction", "value"]
 
@@ -187,12 +188,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "divide": _divide,
     "negate": lambda a: -a,
     "power": _power,
-    "less": lambda a, b: a < b,
-    "less_equal": lambda a, b: a <= b,
-    "greater": lambda a, b: a > b,
-    "greater_equal": lambda a, b: a >= b,
-    "equal": lambda a, b: a == b,
-    "not_equal": lambda a, b: a != b,
+    **COMPARISONS,
     "where": lambda a, b, c: b if a else c,
     "minimum": _minimum,
     "maximum": _maximum,

@@ -13,7 +13,6 @@ from fractions import Fraction
 from functools import lru_cache
 
 from limen.formula.expression import (
-    COMPARISONS,
     ONE,
     ZERO,
     Expression,
@@ -25,7 +24,7 @@ from limen.formula.expression import (
     walk,
 )
 from limen.formula.normal import Product, Sum, as_product, as_sum, expand
-from limen.formula.operations import OPERATIONS
+from limen.formula.operations import COMPARISONS, OPERATIONS
 from limen.formula.rewrite import rewrite_node, rewrite_product, rewrite_sum, spread
 
 __all__ = ["canonical", "stable"]

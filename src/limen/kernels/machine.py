@@ -179,6 +179,8 @@ def assembled(name: str, arity: int, write: Callable[..., None]) -> int:
         library = context.codegen().create_library(name)
         module = context.create_module(name)
         function = ir.Function(module, ir.FunctionType(WORD, [WORD] * arity), name)
+        # These loops run over a few words: unrolled, they would only compile twice as long.
+        function.attributes.add("optsize")
         builder = ir.IRBuilder(function.append_basic_block())
         write(Assembler(builder), *[Word(builder, argument) for argument in function.args])
         library.add_ir_module(module)

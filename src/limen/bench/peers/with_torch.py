@@ -14,6 +14,7 @@ from limen.bench.case import Case, Step
 from limen.bench.spelling import Program, refuse_idleness
 from limen.bench.training import LAYERS, RATE, data
 from limen.errors import LimenError
+from limen.formula.operations import COMPARISONS
 
 __all__ = ["make"]
 
@@ -36,12 +37,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "multiply": lambda a, b: a * b,
     "divide": lambda a, b: a / b,
     "power": lambda a, b: a**b,
-    "less": lambda a, b: a < b,
-    "less_equal": lambda a, b: a <= b,
-    "greater": lambda a, b: a > b,
-    "greater_equal": lambda a, b: a >= b,
-    "equal": lambda a, b: a == b,
-    "not_equal": lambda a, b: a != b,
+    **COMPARISONS,
     "where": torch.where,
     "minimum": _minimum,
     "maximum": _maximum,

@@ -12,7 +12,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from limen.formula.expression import COMPARISONS, Expression, evaluate
+from limen.formula.expression import Expression, evaluate
+from limen.formula.operations import COMPARISONS
 
 __all__ = ["DIGITS", "SAME", "cancelling_sum", "context", "fraction", "number", "regular", "value"]
 
@@ -138,12 +139,7 @@ def _functions_of(mp: Any) -> dict[str, Callable[..., Any]]:
         "divide": _divide,
         "negate": lambda a: -a,
         "power": _power,
-        "less": lambda a, b: a < b,
-        "less_equal": lambda a, b: a <= b,
-        "greater": lambda a, b: a > b,
-        "greater_equal": lambda a, b: a >= b,
-        "equal": lambda a, b: a == b,
-        "not_equal": lambda a, b: a != b,
+        **COMPARISONS,
         "where": lambda a, b, c: b if a else c,
         "minimum": lambda a, b: b if b < a or b != b else a,
         "maximum": lambda a, b: b if b > a or b != b else a,

@@ -33,6 +33,7 @@ from limen.formula.expression import (
     rebuild,
     walk,
 )
+from limen.formula.operations import COMPARISONS
 from limen.formula.stabilize import canonical
 
 __all__ = ["Piece", "crossings", "sign_gaps", "split"]
@@ -147,15 +148,6 @@ _SPELLINGS: dict[str, Callable[..., Expression]] = {
 
 # --- One node on one cell ---------------------------------------------------------------------
 
-_VERDICTS: dict[str, Callable[[int], bool]] = {
-    "less": lambda sign: sign < 0,
-    "less_equal": lambda sign: sign <= 0,
-    "greater": lambda sign: sign > 0,
-    "greater_equal": lambda sign: sign >= 0,
-    "equal": lambda sign: sign == 0,
-    "not_equal": lambda sign: sign != 0,
-}
-
 
 def _resolve(node: Expression, cell: _Cell, budget: Budget) -> list[_Cell]:
     """The parts of a cell on which a node is one thing, with that written down."""
@@ -165,10 +157,10 @@ def _resolve(node: Expression, cell: _Cell, budget: Budget) -> list[_Cell]:
         return [_with(cell, node, None if condition is None else yes if condition else no)]
     if any(a is None for a in arguments):
         return [_with(cell, node, None)]
-    verdict = _VERDICTS.get(node.operation)
-    if verdict is not None:
+    holds = COMPARISONS.get(node.operation)
+    if holds is not None:
         difference = canonical(add(arguments[0], negate(arguments[1])))
-        return [_with(part, node, verdict(sign)) for part, sign in _cut(cell, difference, budget)]
+        return [_with(part, node, holds(sign, 0)) for part, sign in _cut(cell, difference, budget)]
     edge = _edge(node, arguments)
     if edge is None:
         return [_with(cell, node, rebuild(node, arguments))]

@@ -17,7 +17,6 @@ from typing import Any
 from limen.formula.analysis import digits
 from limen.formula.analysis.series_arithmetic import (
     ARITHMETIC,
-    HOLDS,
     NoSeriesError,
     Series,
     constant_series,
@@ -25,7 +24,8 @@ from limen.formula.analysis.series_arithmetic import (
     padded,
 )
 from limen.formula.analysis.series_functions import FUNCTIONS, at_pole
-from limen.formula.expression import COMPARISONS, Expression, evaluate
+from limen.formula.expression import Expression, evaluate
+from limen.formula.operations import COMPARISONS
 
 __all__ = ["NoSeriesError", "Series", "series_at", "series_at_infinity"]
 
@@ -60,7 +60,7 @@ def _series(expression: Expression, x: Series, length: int) -> Series:
         if node.operation == "input":
             return x
         if node.operation in COMPARISONS:
-            return HOLDS[node.operation](minus(*arguments).sign)
+            return COMPARISONS[node.operation](minus(*arguments).sign, 0)
         if node.operation in _NUMBERS:
             return constant_series(digits.value(node, 0), length)
         if node.operation in ARITHMETIC:

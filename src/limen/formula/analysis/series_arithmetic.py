@@ -14,7 +14,6 @@ from limen.formula.analysis import digits
 
 __all__ = [
     "ARITHMETIC",
-    "HOLDS",
     "ZERO",
     "NoSeriesError",
     "Series",
@@ -173,14 +172,6 @@ def _greater(a: Series, b: Series) -> Series:
     return b if minus(a, b).sign < 0 else a
 
 
-HOLDS: dict[str, Callable[[int], bool]] = {
-    "less": lambda sign: sign < 0,
-    "less_equal": lambda sign: sign <= 0,
-    "greater": lambda sign: sign > 0,
-    "greater_equal": lambda sign: sign >= 0,
-    "equal": lambda sign: sign == 0,
-    "not_equal": lambda sign: sign != 0,
-}
 ARITHMETIC: dict[str, Callable[..., Series]] = {
     "add": plus,
     "multiply": times,

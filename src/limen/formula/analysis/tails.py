@@ -26,6 +26,7 @@ from limen.formula.analysis.expansion import (
 )
 from limen.formula.analysis.taylor import taylor
 from limen.formula.expression import Expression, apply, constant, evaluate, input_
+from limen.formula.operations import COMPARISONS
 
 __all__ = ["UndefinedError", "expand"]
 
@@ -286,8 +287,8 @@ def _log1p(u: Expansion) -> Expansion:
     return _log(u.plus(_one(u)))
 
 
-def _order(decide: Callable[[int], bool]) -> Callable[[Expansion, Expansion], bool]:
-    return lambda u, v: decide(_minus(u, v).sign())
+def _order(holds: Callable[[int, int], bool]) -> Callable[[Expansion, Expansion], bool]:
+    return lambda u, v: holds(_minus(u, v).sign(), 0)
 
 
 def _maximum(u: Expansion, v: Expansion) -> Expansion:
@@ -303,12 +304,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "multiply": Expansion.times,
     "divide": lambda u, v: u.times(_power_of(v, -1)),
     "power": _power,
-    "less": _order(lambda sign: sign < 0),
-    "less_equal": _order(lambda sign: sign <= 0),
-    "greater": _order(lambda sign: sign > 0),
-    "greater_equal": _order(lambda sign: sign >= 0),
-    "equal": _order(lambda sign: sign == 0),
-    "not_equal": _order(lambda sign: sign != 0),
+    **{name: _order(holds) for name, holds in COMPARISONS.items()},
     "minimum": _minimum,
     "maximum": _maximum,
     "clip": lambda u, low, high: _minimum(_maximum(u, low), high),
