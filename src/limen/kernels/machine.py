@@ -2,8 +2,8 @@
 
 They are loops over tiles (`sweep.py`), the quick way into a kernel (`quick.py`) and the way to
 call any kernel by its address (`entry.py`). Like the primitives (`primitives/lanes.py`), each is a
-Python function whose operators append instructions: it compiles in a few milliseconds, where the
-same loop under `numba.njit` takes half a second, and needs no cache.
+Python function whose operators append instructions: it compiles in 5 to 60 milliseconds, where the
+same loop under `numba.njit` takes half a second.
 """
 
 from __future__ import annotations
@@ -18,46 +18,27 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 from limen.kernels.cache import compiling
+from limen.kernels.primitives import lanes
+from limen.kernels.primitives.lanes import WORD
 
 __all__ = ["WORD", "Assembler", "Word", "assembled"]
 
-WORD = ir.IntType(64)
 _BYTE = ir.IntType(8).as_pointer()
 _kept: list[Any] = []  # machine code lives as long as its library
 
 
-class Word:
-    """Sixty-four bits: an integer, or an address."""
+class Word(lanes.Word):
+    """Sixty-four bits of a loop's own: a count, an index or an address."""
 
-    __slots__ = ("builder", "ir")
-
-    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
-        self.builder = builder
-        self.ir = value
-
-    def _apply(self, operation: Callable[..., ir.Value], other: Word | int) -> Word:
-        right = other.ir if isinstance(other, Word) else ir.Constant(WORD, other)
-        return Word(self.builder, operation(self.ir, right))
+    __slots__ = ()
 
     def _compare(self, relation: str, other: Word | int) -> ir.Value:
         right = other.ir if isinstance(other, Word) else ir.Constant(WORD, other)
         return self.builder.icmp_signed(relation, self.ir, right)
 
-    def __add__(self, other: Word | int) -> Word:
-        return self._apply(self.builder.add, other)
-
-    def __sub__(self, other: Word | int) -> Word:
-        return self._apply(self.builder.sub, other)
-
-    def __mul__(self, other: Word | int) -> Word:
-        return self._apply(self.builder.mul, other)
-
     def __floordiv__(self, other: Word | int) -> Word:
         """Of a number that is not negative."""
         return self._apply(self.builder.udiv, other)
-
-    def __and__(self, other: Word | int) -> Word:
-        return self._apply(self.builder.and_, other)
 
     def __neg__(self) -> Word:
         return Word(self.builder, self.builder.neg(self.ir))

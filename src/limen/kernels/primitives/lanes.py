@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import llvmlite.binding
 import numba
@@ -22,7 +23,7 @@ from llvmlite import ir
 ROUNDER = 6755399441055744.0
 
 FLOAT = ir.DoubleType()
-_INTEGER = ir.IntType(64)
+WORD = ir.IntType(64)
 
 
 def _target_has_fma() -> bool:
@@ -66,35 +67,35 @@ class Word:
         self.builder = builder
         self.ir = value
 
-    def _apply(self, operation: Callable[..., ir.Value], other: Word | int) -> Word:
-        right = other.ir if isinstance(other, Word) else ir.Constant(_INTEGER, other)
-        return Word(self.builder, operation(self.ir, right))
+    def _apply(self, operation: Callable[..., ir.Value], other: Word | int) -> Self:
+        right = other.ir if isinstance(other, Word) else ir.Constant(WORD, other)
+        return type(self)(self.builder, operation(self.ir, right))
 
-    def __add__(self, other: Word | int) -> Word:
+    def __add__(self, other: Word | int) -> Self:
         return self._apply(self.builder.add, other)
 
-    def __sub__(self, other: Word | int) -> Word:
+    def __sub__(self, other: Word | int) -> Self:
         return self._apply(self.builder.sub, other)
 
-    def __rsub__(self, other: int) -> Word:
-        return Word(self.builder, self.builder.sub(ir.Constant(_INTEGER, other), self.ir))
+    def __rsub__(self, other: int) -> Self:
+        return type(self)(self.builder, self.builder.sub(ir.Constant(WORD, other), self.ir))
 
-    def __mul__(self, other: Word | int) -> Word:
+    def __mul__(self, other: Word | int) -> Self:
         return self._apply(self.builder.mul, other)
 
-    def __and__(self, other: Word | int) -> Word:
+    def __and__(self, other: Word | int) -> Self:
         return self._apply(self.builder.and_, other)
 
-    def __or__(self, other: Word | int) -> Word:
+    def __or__(self, other: Word | int) -> Self:
         return self._apply(self.builder.or_, other)
 
-    def __xor__(self, other: Word | int) -> Word:
+    def __xor__(self, other: Word | int) -> Self:
         return self._apply(self.builder.xor, other)
 
-    def __lshift__(self, other: int) -> Word:
+    def __lshift__(self, other: int) -> Self:
         return self._apply(self.builder.shl, other)
 
-    def __rshift__(self, other: int) -> Word:
+    def __rshift__(self, other: int) -> Self:
         """Shift right; zeros come in (AVX2 has no arithmetic shift of 64-bit lanes)."""
         return self._apply(self.builder.lshr, other)
 
@@ -180,7 +181,7 @@ class Real:
 
     def bits(self) -> Word:
         """The bits of this float64."""
-        return Word(self.builder, self.builder.bitcast(self.ir, _INTEGER))
+        return Word(self.builder, self.builder.bitcast(self.ir, WORD))
 
     def intrinsic(self, name: str, *others: Real | float) -> Real:
         """LLVM's floating point intrinsic of that name, applied to this number and `others`."""
