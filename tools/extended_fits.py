@@ -15,7 +15,10 @@ from fitting import (
     split_short,
 )
 from mpmath import mp, mpf
-from plain_fits import ERF_JOINT, HALF_LN2
+from plain_fits import HALF_LN2
+
+#: Where erf and erfc meet.
+ERF_JOINT = mpf("0.625")
 
 
 def erfc_over_t(t: mpf) -> mpf:

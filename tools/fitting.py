@@ -2,7 +2,8 @@
 
 A polynomial interpolates its function at Chebyshev nodes, in high precision, and its coefficients
 are then rounded to float64; that is within a factor of about two of the best polynomial of that
-degree. The printed error is the largest one over a grid, relative to the primitive that the
+degree, unless its share in the primitive differs much over the interval: then an exchange finds the
+best one. The printed error is the largest one over a grid, relative to the primitive that the
 polynomial is part of, with the rounded coefficients evaluated exactly: what is left is rounding in
 evaluation.
 """
@@ -24,7 +25,8 @@ class Polynomial(NamedTuple):
     """A polynomial to fit: `function` on [low, high].
 
     `share` is how much of the primitive's value the polynomial contributes at a point, relative
-    to the whole: it turns the polynomial's relative error into the primitive's.
+    to the whole: it turns the polynomial's relative error into the primitive's. With `is_best`
+    the largest error of the primitive is the smallest that a polynomial of that degree can have.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Polynomial(NamedTuple):
     high: mpf
     degree: int
     share: Function = lambda v: mpf(1)
+    is_best: bool = False
 
 
 def off_zero(function: Function) -> Function:
@@ -68,6 +71,48 @@ def interpolate(function: Function, low: mpf, high: mpf, degree: int) -> list[mp
     return coefficients
 
 
+def exchange(polynomial: Polynomial, rounds: int = 20) -> list[mpf]:
+    """Coefficients, constant term first, of the best polynomial: its weighted error alternates.
+
+    Source: Remez, Sur la détermination des polynômes d'approximation de degré donnée (1934).
+    """
+    count = polynomial.degree + 2
+    middle = (polynomial.low + polynomial.high) / 2
+    half = (polynomial.high - polynomial.low) / 2
+    size = 5 * GRID
+    turns = [-mp.cos(mp.pi * i / (size - 1)) for i in range(size)]
+    points = [middle + half * turn for turn in turns]
+    wanted = [polynomial.function(point) for point in points]
+    weights = [polynomial.share(p) / w for p, w in zip(points, wanted, strict=True)]
+    chosen = [round(i * (size - 1) / (count - 1)) for i in range(count)]
+    for _ in range(rounds):
+        system = [[points[i] ** k for k in range(count - 1)] for i in chosen]
+        for row, i in enumerate(chosen):
+            system[row].append((-1) ** row / weights[i])
+        *fitted, level = mp.lu_solve(mp.matrix(system), mp.matrix([wanted[i] for i in chosen]))
+        errors = [
+            (w - mp.polyval(fitted[::-1], p)) * weight
+            for p, w, weight in zip(points, wanted, weights, strict=True)
+        ]
+        if max(map(abs, errors)) < abs(level) * mpf("1.01"):
+            break
+        chosen = _alternating(errors, count)
+    return fitted
+
+
+def _alternating(errors: Sequence[mpf], count: int) -> list[int]:
+    """Where the error is largest between its changes of sign; so many places, the largest kept."""
+    found: list[int] = []
+    for i, error in enumerate(errors):
+        if not found or (error > 0) != (errors[found[-1]] > 0):
+            found.append(i)
+        elif abs(error) > abs(errors[found[-1]]):
+            found[-1] = i
+    while len(found) > count:
+        found.pop(0 if abs(errors[found[0]]) < abs(errors[found[-1]]) else -1)
+    return found
+
+
 def largest_error(polynomial: Polynomial, coefficients: Sequence[float]) -> float:
     """log2 of the largest error relative to the primitive, on a grid that avoids the ends."""
     step = (polynomial.high - polynomial.low) / GRID
@@ -87,9 +132,11 @@ def largest_error(polynomial: Polynomial, coefficients: Sequence[float]) -> floa
 
 def fit(polynomial: Polynomial) -> tuple[float, ...]:
     """The rounded coefficients; prints the error they leave."""
-    fitted = interpolate(
-        polynomial.function, mpf(polynomial.low), mpf(polynomial.high), polynomial.degree
-    )
+    if polynomial.is_best:
+        fitted = exchange(polynomial)
+    else:
+        low, high = mpf(polynomial.low), mpf(polynomial.high)
+        fitted = interpolate(polynomial.function, low, high, polynomial.degree)
     coefficients = tuple(float(coefficient) for coefficient in fitted)
     error = largest_error(polynomial, coefficients)
     print(f"{polynomial.name:32s} degree {polynomial.degree:2d}  error 2^{error:.1f}")

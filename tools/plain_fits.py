@@ -6,8 +6,9 @@ from fitting import Module, Polynomial, fit, off_zero, root, split, split_short
 from mpmath import mp, mpf
 
 HALF_LN2 = mp.log(2) / 2
-#: Where erf and erfc meet; where erfc ends; the shift in the variable 1/(x + shift) of erfc.
-ERF_JOINT = mpf("0.625")
+#: Where erf is 1; below which erfcx is e^(x^2) erfc x; where erfc ends; the shift in the variable 1/(x + shift) of erfc.
+ERF_END = mpf("5.93")
+ERFCX_JOINT = mpf("0.625")
 ERFC_END = mpf("26.7")
 ERFC_SHIFT = mpf("3.5")
 
@@ -24,6 +25,11 @@ def scaled_erfc(v: mpf) -> mpf:
     t = slope * v + constant
     x = 1 / t - ERFC_SHIFT
     return mp.exp(x * x) * mp.erfc(x) / t
+
+
+def erf_exponent(x: mpf) -> mpf:
+    """The R of erf x = 1 - e^(-x R(x))."""
+    return -mp.log(mp.erfc(x)) / x
 
 
 PLAIN_POLYNOMIALS = [
@@ -83,11 +89,13 @@ PLAIN_POLYNOMIALS = [
     ),
     Polynomial(
         "ERF",
-        "erf(x) / x in z = x^2, for |x| <= 0.625",
-        root(lambda x: mp.erf(x) / x),
-        mpf(0),
-        ERF_JOINT**2,
-        10,
+        "-log(erfc x) / x for 0 <= x <= 5.93",
+        erf_exponent,
+        mpf(2) ** -100,
+        ERF_END,
+        20,
+        share=lambda x: x * erf_exponent(x) * mp.erfc(x) / mp.erf(x),
+        is_best=True,
     ),
     Polynomial(
         "ERFC",
@@ -131,7 +139,8 @@ def plain_module() -> str:
     module.add(
         "TAN_EIGHTH_PI", "tan(pi/8), tan(3 pi/8)", (float(mp.sqrt(2) - 1), float(mp.sqrt(2) + 1))
     )
-    module.add("ERF_JOINT", "Where the polynomials of erf and erfc meet", float(ERF_JOINT))
+    module.add("ERF_END", "Where erf is 1", float(ERF_END))
+    module.add("ERFCX_JOINT", "Below it erfcx x is e^(x^2) erfc x", float(ERFCX_JOINT))
     module.add("ERFC_SHIFT", "The shift in the variable of erfc's polynomial", float(ERFC_SHIFT))
     slope, constant = over_inverse(mpf(0), ERFC_END, ERFC_SHIFT)
     module.add(

@@ -24,11 +24,14 @@ from limen.formula.expression import (
     substitute,
     walk,
 )
+from limen.formula.operations import COMPARISONS
 from limen.formula.stabilize import canonical
 from limen.kernels.ranges import Range
 
 __all__ = [
     "LIMIT_NAMES",
+    "is_choice",
+    "is_nan_check",
     "keep_zero_sign",
     "needs_limits",
     "passes_nan",
@@ -41,6 +44,7 @@ LIMIT_NAMES = ("_at_minus_infinity", "_at_plus_infinity")
 """The parameters that carry the limits, which depend on the values of the others. No parameter of a
 formula begins with an underscore."""
 
+_CHOOSING = frozenset({"input", "where", "abs"} | COMPARISONS.keys())
 _LARGEST = constant(sys.float_info.max)
 # Beyond this, NaN can only come of an overflow on the way (infinity minus infinity, or times 0),
 # and the limit is the value: a pole or a bound of the domain that far out has no use.
@@ -70,7 +74,7 @@ def relaxed(root: Expression, ranges: Mapping[Expression, Range]) -> Expression:
             return rebuild(node, arguments)
         condition, yes, no = arguments
         checked = node.arguments[0].arguments[0]
-        if _is_nan_check(node.arguments[0]) and checked.varies and ranges[checked].is_number:
+        if is_nan_check(node.arguments[0]) and checked.varies and ranges[checked].is_number:
             no = yes if checked.operation != "input" else no
         if yes is no:
             return yes
@@ -83,7 +87,8 @@ def relaxed(root: Expression, ranges: Mapping[Expression, Range]) -> Expression:
     return relaxed_root
 
 
-def _is_nan_check(condition: Expression) -> bool:
+def is_nan_check(condition: Expression) -> bool:
+    """Whether it is what `unless_nan` asks: whether something equals itself."""
     return condition.operation == "equal" and condition.arguments[0] is condition.arguments[1]
 
 
@@ -91,18 +96,34 @@ def _is_finite_check(condition: Expression) -> bool:
     return condition.operation == "less_equal" and condition.arguments[1] is _LARGEST
 
 
+def is_choice(node: Expression) -> bool:
+    """Whether it is a choice between numbers that no input changes, or between such choices."""
+    if node.operation != "where":
+        return False
+    condition, *branches = node.arguments
+    chosen = branches[:1] if is_nan_check(condition) else branches
+    return all(not branch.varies or is_choice(branch) for branch in chosen)
+
+
 def needs_limits(lowered: Expression, parameters: Mapping[str, float]) -> bool:
     """Whether plain arithmetic may miss the limits: it does not for sums, products, choices."""
-    exact = {"add", "multiply", "abs", "where", "equal", "not_equal", "input", "constant"}
-    exact |= {"less", "less_equal", "greater", "greater_equal"}
+    if all(_serves_infinity(node) for node in walk(lowered) if node.varies):
+        return False
     operations = {node.operation for node in walk(lowered)}
-    if operations <= exact and not parameters:
+    if operations <= _CHOOSING | {"add", "multiply", "constant"} and not parameters:
         at = [
             real.value(lowered, dict.fromkeys(names(lowered, "input"), v))
             for v in (-math.inf, math.inf)
         ]
         return any(v != v for v in at)
     return True
+
+
+def _serves_infinity(node: Expression) -> bool:
+    """Whether arithmetic is right for an infinite input, whatever the (finite) parameters are."""
+    if node.operation == "add":
+        return sum(argument.varies for argument in node.arguments) == 1
+    return node.operation in _CHOOSING
 
 
 def passes_nan(root: Expression) -> bool:

@@ -30,6 +30,8 @@ from limen.formula.stabilize import stable
 from limen.kernels.economy import economical
 from limen.kernels.guards import (
     LIMIT_NAMES,
+    is_choice,
+    is_nan_check,
     keep_zero_sign,
     needs_limits,
     passes_nan,
@@ -99,7 +101,15 @@ def backward_plan(
 
 
 def _flow(slope: Expression) -> Expression:
-    """grad_output * slope; a blocked neuron hands nothing on, whatever comes in."""
+    """grad_output * slope; a blocked neuron hands nothing on, whatever comes in.
+
+    What chooses between numbers chooses between their products, which LLVM then need not widen.
+    """
+    if is_choice(slope):
+        condition, yes, no = slope.arguments
+        if is_nan_check(condition):
+            return unless_nan(no, _flow(yes))
+        return apply("where", condition, _flow(yes), _flow(no))
     product = multiply(slope, input_(GRAD_OUTPUT))
     if slope.is_constant:
         return product

@@ -1,8 +1,9 @@
 """A small pool of threads for kernels, which fork and which callers may share.
 
 OpenMP kills a forked child and spins against BLAS; Numba's own queue is not safe for concurrent
-callers. Kernels release the GIL, so plain threads over slabs of the array are enough: they sleep
-between calls, a forked child starts its own, and any number of callers may use them at once.
+callers. Kernels release the GIL, so plain threads over slabs of the array are enough: they watch
+for the next call for a moment and then sleep, a forked child starts its own, and any number of
+callers may use them at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TypeVar
+
+from limen.kernels.watch import Signal
 
 __all__ = ["alone", "available", "run", "undisturbed"]
 
@@ -55,6 +58,7 @@ class _Call:
 
     def __init__(self, tasks: int) -> None:
         self._left = tasks
+        self._ended = Signal()
         self._lock = threading.Lock()
         self._done = threading.Event()
         self.error: BaseException | None = None
@@ -65,10 +69,12 @@ class _Call:
             self.error = self.error or error
             if self._left == 0:
                 self._done.set()
+                self._ended.number = 1
 
     def wait(self) -> None:
         """Waits for the last task whatever happens: they write to the caller's arrays."""
         interruption: BaseException | None = None
+        self._ended.watch(0)
         while not self._done.is_set():
             try:
                 self._done.wait()
@@ -84,6 +90,7 @@ class _Workers:
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[tuple[Task, _Call]] = SimpleQueue()
+        self._submitted = Signal()
         self._lock = threading.Lock()
         self._count = 0
 
@@ -92,6 +99,7 @@ class _Workers:
         self._start(len(tasks))
         for task in tasks:
             self._queue.put((task, call))
+        self._submitted.number += 1  # a count that two callers might tear, but it changes
         return call
 
     def _start(self, wanted: int) -> None:
@@ -103,6 +111,9 @@ class _Workers:
 
     def _serve(self) -> None:
         while True:
+            seen = self._submitted.number
+            if self._queue.empty():
+                self._submitted.watch(seen)
             task, call = self._queue.get()
             error: BaseException | None = None
             try:

@@ -1,8 +1,9 @@
 """Plain error function and its complement: relative error below 2^-50, in erfc's tail too.
 
-For |x| <= 0.625, erf x = x P(x^2). For x >= 0, erfc x = e^(-x^2) t Q(t) with t = 1/(x + 7/2): one
-polynomial in such a t serves the whole half line (Shepherd and Laframboise, "Chebyshev
-approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < infinity", 1981).
+erf x = 1 - e^(-x R(x)), with one polynomial R for all x >= 0: its error counts e^(-x^2) times.
+For x >= 0, erfc x = e^(-x^2) t Q(t) with t = 1/(x + 7/2): one polynomial in such a t serves the
+whole half line (Shepherd and Laframboise, "Chebyshev approximation of (1 + 2x) exp(x^2) erfc x in
+0 <= x < infinity", 1981).
 """
 
 from __future__ import annotations
@@ -15,21 +16,14 @@ from limen.kernels.primitives.lanes import (
     at_most,
     copysign,
     fma,
-    horner,
     select,
     two_horners,
 )
 from limen.kernels.primitives.newton import inverse
-from limen.kernels.primitives.plain_exponential import below_one, decay
+from limen.kernels.primitives.plain_exponential import below_one, decay, rise
 
 #: Beyond it erfc x is below 2^-1022, which counts as 0.
 _LAST = 26.63
-
-
-def _erf_near(x: Real) -> Real:
-    """erf x for |x| <= 0.625."""
-    z = at_most(x * x, fitted.ERF_JOINT**2)
-    return x * horner(z, fitted.ERF)
 
 
 def _square(magnitude: Real) -> tuple[Real, Real]:
@@ -53,9 +47,8 @@ def _tail(magnitude: Real) -> Real:
 
 def erf(x: Real) -> Real:
     """The error function."""
-    magnitude = absolute(x)
-    far = copysign(1.0 - _tail(magnitude), x)
-    return select(magnitude > fitted.ERF_JOINT, far, _erf_near(x))
+    size = at_most(absolute(x), fitted.ERF_END)
+    return copysign(rise(size * two_horners(size, fitted.ERF)), x)
 
 
 def erfc(x: Real) -> Real:

@@ -17,8 +17,8 @@ from limen.kernels.primitives.lanes import (
     at_most,
     copysign,
     fma,
-    horner,
     select,
+    two_horners,
 )
 from limen.kernels.primitives.newton import inverse
 
@@ -48,7 +48,7 @@ def _split(x: Real, exponent: int, correction: Real | None = None) -> tuple[Real
 
 def small_expm1(r: Real) -> Real:
     """e^r - 1 for |r| <= ln(2)/2."""
-    return fma(horner(r, fitted.EXP) * r, r, r)
+    return fma(two_horners(r, fitted.EXP) * r, r, r)
 
 
 def _split_decay(size: Real, correction: Real | None = None) -> tuple[Real, Real]:
@@ -60,6 +60,12 @@ def decay(size: Real, correction: Real | None = None) -> Real:
     """e^(-size + correction) for size >= 0 and a |correction| <= 1."""
     power, m = _split_decay(size, correction)
     return fma(power, m, power)
+
+
+def rise(size: Real) -> Real:
+    """1 - e^(-size) for size >= 0."""
+    power, m = _split_decay(size)
+    return fma(-power, m, 1.0 - power)
 
 
 def below_one(value: Real, size: Real) -> Real:
@@ -138,7 +144,7 @@ def log1p_of_fraction(x: Real) -> Real:
     # log(1 + x) = x - s (x - z R(z)) with s = x/(2 + x) and z = s^2, as in plain_logarithm
     s = x * inverse(x + 2.0)
     z = s * s
-    return fma(-s, fma(horner(z, fitted.LOG1P_OF_EXP), -z, x), x)
+    return fma(-s, fma(two_horners(z, fitted.LOG1P_OF_EXP), -z, x), x)
 
 
 def tanhshrink(x: Real) -> Real:
@@ -146,5 +152,5 @@ def tanhshrink(x: Real) -> Real:
     size, z = absolute(x), x * x
     w = decay(absolute(x * 2.0))
     far = (size - 1.0) + (w + w) * inverse(w + 1.0)
-    near = horner(at_most(z, 1.0), fitted.TANHSHRINK) * z * size
+    near = two_horners(at_most(z, 1.0), fitted.TANHSHRINK) * z * size
     return copysign(select(size > 1.0, far, near), x)

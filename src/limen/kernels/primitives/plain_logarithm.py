@@ -10,7 +10,15 @@ from math import inf, nan
 
 from limen.kernels.primitives import fitted_plain as fitted
 from limen.kernels.primitives.exact import quick_two_sum, two_product, two_sum
-from limen.kernels.primitives.lanes import Real, absolute, at_least, at_most, fma, horner, select
+from limen.kernels.primitives.lanes import (
+    Real,
+    absolute,
+    at_least,
+    at_most,
+    fma,
+    select,
+    two_horners,
+)
 from limen.kernels.primitives.newton import inverse
 from limen.kernels.primitives.plain_exponential import scaled_exp
 
@@ -39,7 +47,7 @@ def _log_parts(x: Real, lost: Real | None = None) -> tuple[Real, Real]:
     s = f * inverse(f + 2.0)
     half_square = 0.5 * f * f
     z = s * s
-    correction = fma(k, fitted.LN2[1], s * fma(horner(z, fitted.LOG), z, half_square))
+    correction = fma(k, fitted.LN2[1], s * fma(two_horners(z, fitted.LOG), z, half_square))
     if lost is not None:
         correction = correction + lost / x
     high, low = quick_two_sum(k * fitted.LN2[0], f)

@@ -35,4 +35,4 @@ def erfcx(x: Real) -> Real:
     grown = scaled_exp(square, correction=rest)
     right = _right(magnitude)
     far = select(x < 0.0, 2.0 * grown - right, right)
-    return select(magnitude > fitted.ERF_JOINT, far, grown * erfc(x))
+    return select(magnitude > fitted.ERFCX_JOINT, far, grown * erfc(x))
