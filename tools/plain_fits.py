@@ -6,7 +6,8 @@ from fitting import Module, Polynomial, fit, off_zero, root, split, split_short
 from mpmath import mp, mpf
 
 HALF_LN2 = mp.log(2) / 2
-#: Where erf is 1; below which erfcx is e^(x^2) erfc x; where erfc ends; the shift in the variable 1/(x + shift) of erfc.
+#: Where erf is 1; below which erfcx is e^(x^2) erfc x; where erfc ends; the shift in the variable
+#: 1/(x + shift) of erfc.
 ERF_END = mpf("5.93")
 ERFCX_JOINT = mpf("0.625")
 ERFC_END = mpf("26.7")

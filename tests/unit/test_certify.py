@@ -96,6 +96,10 @@ def test_a_wide_exponential_is_next_to_nothing_where_it_should_be():
     with working(128, 3):
         slope = reference.series(ball_between(100.0, 200.0), 128, 3)[1]
         assert abs(slope - 1) < arb((1, -100))
+    reference = Reference(parse("x * tanh(x**3)"), order=0)
+    with working(128, 3):
+        slope = reference.series(ball_between(2.0**50, 2.0**51), 128, 3)[1]
+        assert abs(slope - 1) < arb((1, -100))
 
 
 def test_off_its_domain_a_formula_is_nothing():

@@ -18,6 +18,7 @@ import pytest
 import limen
 from limen.kernels import cache, cpu, sweep, threads
 from limen.kernels.primitives import formats
+from limen.kernels.watch import Signal
 
 MISH = limen.get("mish")
 
@@ -139,6 +140,38 @@ def test_a_task_that_fails_says_so_after_all_have_ended() -> None:
     with pytest.raises(ValueError, match="on purpose"):
         threads.run([fail, lambda: done.append(1), lambda: done.append(2)])
     assert sorted(done) == [1, 2]
+
+
+def test_a_watcher_sees_a_change_and_does_not_wait_for_ever() -> None:
+    signal_, seen = Signal(), []
+
+    def watch() -> None:
+        until = time.monotonic() + 10
+        while not signal_.number and time.monotonic() < until:
+            signal_.watch(0)
+        seen.append(signal_.number)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    signal_.number = 7
+    watcher.join(timeout=20)
+    assert seen == [7]
+    signal_.watch(0)  # returns at once
+    begun = time.monotonic()
+    signal_.watch(7)
+    assert time.monotonic() - begun < 1
+
+
+BLOCKED = {"relu": -1.0, "relu6": 7.0, "hardtanh": 2.0, "softshrink": 0.1, "hardshrink": 0.1}
+
+
+@pytest.mark.parametrize(("name", "x"), BLOCKED.items())
+def test_a_choice_hands_the_gradient_on_without_arithmetic(name: str, x: float) -> None:
+    function = limen.get(name)
+    loop = function.source("backward").partition("for i in range")[2]
+    assert "* grad_output" not in loop
+    for gradient in (np.inf, np.nan, 1.0):
+        assert function.backward(np.float32(gradient), np.float32(x)) == 0
 
 
 def test_the_number_of_threads_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:

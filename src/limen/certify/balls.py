@@ -85,7 +85,7 @@ def _exp_of_large(a: arb) -> arb:
     """exp(a) for |a| too large for Arb: exp(a - n ln 2) 2**n, with the digits n costs added."""
     mantissa, exponent = a.mid().man_exp()
     bits = int(mantissa.bit_length() + exponent)
-    if not a.is_finite() or bits > _MOST_EXP_BITS:
+    if not a.rad() < 1 or bits > _MOST_EXP_BITS:  # of a wide ball, Arb takes the ends
         return _NEXT_TO_NOTHING if a < -1 - arb((1, _MOST_EXP_BITS)) else a.exp()
     with flint.ctx.workprec(flint.ctx.prec + bits + 8):
         log2 = arb.const_log2()

@@ -23,9 +23,9 @@ __all__ = ["Launcher"]
 
 Array = NDArray[np.generic]
 
-# Handing a part to another thread and waiting for it takes 10 to 30 microseconds: work that takes
+# Handing a part to another thread and waiting for it takes 20 to 80 microseconds: work that takes
 # one thread less than this stays with it.
-_WORTH_SHARING = 6e-5  # seconds
+_WORTH_SHARING = 1.5e-4  # seconds
 _FIRST_GUESS = 2e-9  # seconds for an element, of a kernel that has not been timed
 _TIMED_FROM = 1 << 12  # elements: shorter runs time the clock
 _LEAST_PART = 1 << 13  # elements

@@ -16,6 +16,7 @@ from limen.kernels.primitives.lanes import (
     at_most,
     copysign,
     fma,
+    four_horners,
     select,
     two_horners,
 )
@@ -48,7 +49,7 @@ def _tail(magnitude: Real) -> Real:
 def erf(x: Real) -> Real:
     """The error function."""
     size = at_most(absolute(x), fitted.ERF_END)
-    return copysign(rise(size * two_horners(size, fitted.ERF)), x)
+    return copysign(rise(size * four_horners(size, fitted.ERF)), x)
 
 
 def erfc(x: Real) -> Real:

@@ -63,8 +63,8 @@ def decay(size: Real, correction: Real | None = None) -> Real:
 
 
 def rise(size: Real) -> Real:
-    """1 - e^(-size) for size >= 0."""
-    power, m = _split_decay(size)
+    """1 - e^(-size) for 0 <= size <= 700."""
+    power, m = _split(-size, 0)
     return fma(-power, m, 1.0 - power)
 
 
