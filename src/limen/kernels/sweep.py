@@ -41,6 +41,7 @@ SUMS, TILES, PARTIALS, FIRST = range(4)
 _LINE = 64  # bytes of a cache line; a store past the cache should fill one
 _VECTOR = ir.VectorType(WORD, _LINE // 8)
 _NUMBER = ir.DoubleType()
+_WIDTH = 8  # numbers added at once
 
 Sweep = Callable[[int, int, int, int, int, int, int], None]
 
@@ -135,10 +136,12 @@ def _sum_tile(
 
 
 def _add(code: Assembler, target: Word, other: Word, count: int) -> None:
-    with code.loop(code.word(0), code.word(count)) as i:
-        place = code.place(target, _NUMBER, i)
-        second = code.builder.load(code.place(other, _NUMBER, i))
-        code.builder.store(code.builder.fadd(code.builder.load(place), second), place)
+    width = min(count, _WIDTH)
+    kind = ir.VectorType(_NUMBER, width)
+    with code.loop(code.word(0), code.word(count // width)) as i:
+        place = code.place(target, kind, i)
+        first, second = (code.builder.load(p, align=8) for p in (place, code.place(other, kind, i)))
+        code.builder.store(code.builder.fadd(first, second), place, align=8)
 
 
 def _move(code: Assembler, target: Word, source: Word, size: Word, is_streamed: ir.Value) -> None:
