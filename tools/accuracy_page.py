@@ -1,6 +1,6 @@
 """Writes what certificates say into the page "accuracy".
 
-limen certify --catalog --json docs/certificates.json
+LIMEN_TIER=general limen certify --catalog --json docs/certificates.json
 python tools/accuracy_page.py docs/certificates.json
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from limen.certify.certificate import Certificate
-from limen.certify.table import read, to_markdown
+from limen.certify.table import read, to_markdown, up
+from limen.kernels.tuned.store import SHIPPED, Entry
 
 PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
 _BETWEEN = re.compile(r"(<!-- certificates -->\n).*(<!-- end -->)", re.S)
@@ -24,12 +25,34 @@ def said(certificates: Sequence[Certificate], source: str) -> str:
     complete = [c for c in certificates if c.is_complete]
     undecided = sum(c.undecided for c in certificates)
     return (
+        "**The general tier**, which serves everything else and every other CPU: "
         f"{len(certificates)} certificates ([{source}]({source})), {len(complete)} of them over "
         f"every input there is; {undecided:,} inputs undecided. Made on: {counts}.\n\n"
         "The largest error in ULP, rounded up. f′: the first derivative, for gated functions the "
         "larger of both; f″: the second. float64 and functions of two inputs: a sample.\n\n"
         f"{to_markdown(certificates)}\n"
+        f"{_tuned()}\n"
     )
+
+
+def _tuned() -> str:
+    """The certificates that the catalogue's tuned tables carry."""
+    entries = [Entry.from_json(path.read_text("utf-8")) for path in sorted(SHIPPED.glob("*.json"))]
+    lines = [
+        "**The tuned tier** (float32, CPUs with AVX-512): every table carries its own certificate "
+        "over all 4,294,967,296 inputs.",
+        "",
+        "| table | largest error | correctly rounded | serves |",
+        "| --- | ---: | ---: | --- |",
+    ]
+    for entry in entries:
+        found = entry.certificate
+        if found is not None:
+            nearest = f"{100 * found['correctly_rounded']:.1f}%"
+            serves = " and ".join(entry.serves) or "nothing: the general tier is as fast"
+            error = f"{up(found['max_ulp']):.3f}"
+            lines.append(f"| {entry.title} | {error} | {nearest} | {serves} |")
+    return "\n".join(lines) + "\n"
 
 
 def main(certificates: str) -> None:

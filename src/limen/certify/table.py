@@ -17,7 +17,7 @@ from limen.errors import FileError
 from limen.function import ActivationFunction
 from limen.registry import get
 
-__all__ = ["certify_catalog", "read", "to_markdown", "write_table"]
+__all__ = ["certify_catalog", "read", "to_markdown", "up", "write_table"]
 
 Direction = int | str
 Row = tuple[str, Direction, str]  # name, derivative, dtype
@@ -158,12 +158,12 @@ def _cell(certificates: Sequence[Certificate]) -> str:
     if not certificates:
         return ""
     worst = max(certificates, key=lambda c: c.max_ulp)
-    error = "wrong" if math.isinf(worst.max_ulp) else f"{_up(worst.max_ulp):.3f}"
+    error = "wrong" if math.isinf(worst.max_ulp) else f"{up(worst.max_ulp):.3f}"
     if any(not c.specials_are_right or c.unbounded for c in certificates):
         error += " !"
     return error
 
 
-def _up(error: float) -> float:
+def up(error: float) -> float:
     """Rounded up to three digits after the point: a bound stays one."""
     return math.ceil(error * 1000 - 1e-6) / 1000

@@ -123,6 +123,8 @@ def _serves_infinity(node: Expression) -> bool:
     """Whether arithmetic is right for an infinite input, whatever the (finite) parameters are."""
     if node.operation == "add":
         return sum(argument.varies for argument in node.arguments) == 1
+    if node.operation == "multiply":
+        return node.arguments[0].is_constant  # and not 0, as the product would be
     return node.operation in _CHOOSING
 
 

@@ -103,7 +103,8 @@ def backward_plan(
 def _flow(slope: Expression) -> Expression:
     """grad_output * slope; a blocked neuron hands nothing on, whatever comes in.
 
-    What chooses between numbers chooses between their products, which LLVM then need not widen.
+    What chooses between numbers chooses between their products, which LLVM then need not widen. Of
+    a bare product of inputs no factor is a neuron: it is multiplied as PyTorch does.
     """
     if is_choice(slope):
         condition, yes, no = slope.arguments
@@ -111,7 +112,7 @@ def _flow(slope: Expression) -> Expression:
             return unless_nan(no, _flow(yes))
         return apply("where", condition, _flow(yes), _flow(no))
     product = multiply(slope, input_(GRAD_OUTPUT))
-    if slope.is_constant:
+    if slope.is_constant or slope.operation == "input":
         return product
     return apply("where", apply("equal", slope, ZERO), ZERO, product)
 
