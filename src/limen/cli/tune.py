@@ -78,10 +78,20 @@ def _bar(console: Console, what: str) -> Iterator[Callable[[str, float], None]]:
         yield lambda doing, share: bar.update(task, description=f"{what}: {doing}", completed=share)
 
 
+_FIGURES = {
+    "tuned\nns": "tuned",
+    "general\nns": "general",
+    "tuned,\nwide, ns": "tuned_wide",
+    "general,\nwide, ns": "general_wide",
+    "copy\nns": "copy",
+}
+"""What the columns show of a speed; narrow enough for 80 characters."""
+
+
 def _summary(entries: list[Entry]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("table", style="dim", no_wrap=True)
-    for title in ("largest error", "tuned", "general", "tuned, wide", "general, wide", "copy"):
+    table.add_column("table", style="dim", overflow="fold")
+    for title in ("error\nULP", *_FIGURES):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("used")
     for entry in entries:
@@ -89,11 +99,8 @@ def _summary(entries: list[Entry]) -> Table:
             assert entry.certificate is not None
             table.add_row(
                 f"{entry.title}, {direction}",
-                f"{entry.certificate['max_ulp']:.3f} ULP",
-                *(
-                    f"{speed[name]:.2f} ns"
-                    for name in ("tuned", "general", "tuned_wide", "general_wide", "copy")
-                ),
+                f"{entry.certificate['max_ulp']:.3f}",
+                *(f"{speed[name]:.2f}" for name in _FIGURES.values()),
                 "yes" if direction in entry.serves else "no: not faster",
             )
     return table
