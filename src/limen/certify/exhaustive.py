@@ -46,7 +46,10 @@ from limen.kernels import threads as pool
 
 __all__ = ["Kernel", "check", "kernel_of", "pieces_of", "reference_of"]
 
-_MOST_JUDGED = 50_000  # inputs that the slow tier judges; those beyond stay undecided
+# Inputs that the slow tier judges, those whose bounds are largest first; those beyond stay
+# undecided. What is closer is at worst a tie that is rounded the wrong way: fewer of these will do.
+_MOST_JUDGED, _MOST_CLOSE = 600_000, 50_000
+_CLOSE = 0.51  # ULP
 _NAMED = 20  # undecided inputs that a certificate names
 _MOST_PIECES = 40_000  # attempts on each side of 0, or in a binade of waves
 _BINADES_OF_EITHER = 8  # where waves begin; later ones have more waves than pieces can follow
@@ -208,8 +211,10 @@ class _Judged:
 
 def _judge(reference: Reference, format_: Format, found: Found) -> _Judged:
     judged = _Judged(unnamed=found.finding.unnamed)
-    doubtful = found.finding.open
-    for x, result, _ in doubtful[:_MOST_JUDGED]:
+    doubtful = sorted(found.finding.open, key=lambda doubt: -doubt[2])
+    far = sum(bound > _CLOSE for *_, bound in doubtful)
+    most = min(max(far, _MOST_CLOSE), _MOST_JUDGED)
+    for x, result, _ in doubtful[:most]:
         verdict = judge(reference, format_, x, result)
         judged.correct += verdict.is_correct is True
         if verdict.is_known:
@@ -219,7 +224,7 @@ def _judge(reference: Reference, format_: Format, found: Found) -> _Judged:
             judged.unbounded += 1
         if verdict.is_correct is None:
             judged.undecided.append(x)
-    for x, result, bound in doubtful[_MOST_JUDGED:]:
+    for x, result, bound in doubtful[most:]:
         judged.undecided.append(x)
         judged.unbounded += math.isinf(bound)
         if math.isfinite(bound):
@@ -230,10 +235,11 @@ def _judge(reference: Reference, format_: Format, found: Found) -> _Judged:
 
 def _find_largest(reference: Reference, format_: Format, found: Found, judged: _Judged) -> None:
     """Judges the candidates exactly until no other's bound can be larger."""
-    for place, (bound, x, result) in enumerate(found.worst):
+    candidates = sorted(found.worst, reverse=True)
+    for place, (bound, x, result) in enumerate(candidates):
         if bound <= judged.largest and not math.isnan(judged.at[0]):
             return
-        if math.isinf(bound) or place == len(found.worst) - 1:
+        if math.isinf(bound) or place == len(candidates) - 1:
             judged.take(bound, x, result)
             return
         verdict = judge(reference, format_, x, result)

@@ -29,7 +29,7 @@ Progress = Callable[[int, int], object]
 
 _TASK = 1 << 21  # inputs a thread takes at a time
 _FEW_OPEN = 256  # inputs that no piece covers, of one stretch, that the slow tier judges
-_WORST = 64  # candidates for the largest error
+_WORST = 1 << 10  # candidates for the largest error
 
 
 class Sweep:
@@ -125,7 +125,7 @@ class Found:
     Attributes:
         finding: the sums, with all inputs in doubt.
         skipped: how many inputs were passed over.
-        worst: for the tiles with the largest bounds: the bound, the input, and the result.
+        worst: for the tiles with the largest bounds: the bound, the input, and the result; a heap.
         profile: the worst error along the line.
     """
 
@@ -149,7 +149,11 @@ class Found:
         self.profile.add(other.profile)
 
     def _candidates(self, more: Sequence[tuple[float, float, float]]) -> None:
-        self.worst = heapq.nlargest(_WORST, [*self.worst, *more])
+        for candidate in more:
+            if len(self.worst) < _WORST:
+                heapq.heappush(self.worst, candidate)
+            elif candidate > self.worst[0]:
+                heapq.heapreplace(self.worst, candidate)
 
 
 def _tasks(stretches: Sequence[Stretch]) -> Iterator[list[Stretch]]:
