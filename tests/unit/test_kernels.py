@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -298,3 +299,46 @@ def test_the_caller_waits_for_all_tasks_even_when_interrupted() -> None:
     with pytest.raises(KeyboardInterrupt):
         threads.run([slow, interruption.start])
     assert done == [1]
+
+
+def test_ctrl_c_at_any_time_ends_a_call_and_leaves_no_task_behind() -> None:
+    chance = random.Random(0)
+
+    def raise_(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, raise_)
+    interrupted = 0
+    try:
+        for _ in range(300):
+            done: list[int] = []
+            ended = -1
+            try:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(3e-5, 6e-4))
+                threads.run([lambda done=done: (time.sleep(5e-4), done.append(1)), lambda: None])
+                time.sleep(1e-3)  # for the alarm of a call that was quicker
+            except KeyboardInterrupt:
+                ended = len(done)
+                interrupted += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            time.sleep(1e-3)
+            assert ended in (-1, len(done))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted
+
+
+def test_a_call_is_served_where_the_system_gives_no_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "_workers", threads._Workers())
+    done: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        threads.run([lambda: done.append(1), lambda: done.append(2)])
+    threads.run([lambda: done.append(3), lambda: done.append(4)])
+    assert sorted(done) == [1, 2, 3, 4]

@@ -226,3 +226,22 @@ def test_arrays_of_another_size_and_of_no_float() -> None:
         step(np.ones((3, 8)), np.ones((3, 7)))
     with pytest.raises(limen.DtypeError):
         step(np.ones((3, 8)), np.ones((3, 8), complex))
+
+
+def test_growing_batches_hold_on_to_the_largest_alone() -> None:
+    model = limen.Model([limen.Linear(2, 3)])
+    step = model.training_step(limen.HalfSquaredError(), limen.SGD(0.1))
+    for rows in (4, 8, 6, 16, 3):
+        step(np.ones((rows, 2)), np.ones((rows, 3)))
+    assert sorted(step._runs) == [(3, 2), (16, 2)]
+
+
+def test_what_is_no_step_is_refused_at_once() -> None:
+    model = limen.Model([limen.Linear(2, 3)])
+    with pytest.raises(TypeError, match="loss must be a loss"):
+        model.training_step("mse", limen.SGD(0.1))
+    with pytest.raises(TypeError, match="optimizer must be an optimizer"):
+        model.training_step(limen.HalfSquaredError(), "sgd")
+    step = model.training_step(limen.HalfSquaredError(), limen.SGD(0.1))
+    with pytest.raises(limen.ShapeError, match="at least one sample"):
+        step(np.ones((0, 2)), np.ones((0, 3)))

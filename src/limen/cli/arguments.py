@@ -5,6 +5,7 @@ Where results go is checked first: nobody waits for a comparison that cannot be 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,15 @@ def parameters_of(settings: list[str]) -> dict[str, float]:
 
 
 def file(path: Path | None) -> Path | None:
-    """A file that can be written: its folder is there."""
-    if path is not None and not path.parent.is_dir():
+    """A file that can be written: asked before the work is done that it is to hold."""
+    if path is None:
+        return None
+    if not path.parent.is_dir():
         raise typer.BadParameter(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder: name a file")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise typer.BadParameter(f"{path}: may not be written")
     return path
 
 

@@ -68,6 +68,8 @@ def certify(
     if self_test:
         _self_test(console, function or "mish")
     elif catalog:
+        if function is not None:
+            raise typer.BadParameter(f"--catalog certifies all functions: leave out {function!r}")
         _catalog(console, json, tuple(only or ()))
     elif function is None:
         raise typer.BadParameter("name a function, or write --catalog or --self-test")
@@ -87,6 +89,8 @@ def certify(
 
             save_picture(found, save)
             console.print(f"picture: {save}", style="dim")
+        if found.wrong or not found.specials_are_right:
+            raise typer.Exit(_FAILED)
 
 
 @contextmanager
@@ -123,7 +127,7 @@ def _show(found: Certificate, console: Console) -> None:
         rows.append(("plainly wrong", f"{found.wrong:,} results"))
     if found.undecided:
         named = ", ".join(map(_number, found.undecided_inputs[:4]))
-        rows.append(("undecided", f"{found.undecided:,} inputs, such as {named}"))
+        rows.append(("undecided", f"{found.undecided:,} inputs" + (named and f", such as {named}")))
     for name, value in found.special_values.items():
         mark = {True: "right", False: "WRONG", None: "undecided"}[value["right"]]
         rows.append((f"at {name}", f"{value['result']} ({mark})"))
@@ -142,7 +146,10 @@ def _number(x: Any) -> str:
 
 def _catalog(console: Console, path: Path | None, dtypes: tuple[str, ...]) -> None:
     from limen.certify import table
+    from limen.certify.measure import format_of
 
+    for name in dtypes:
+        format_of(name)  # refuses what is none
     path = path or Path("certificates.json")
     with _bar(console, "catalogue") as progress:
         for found in table.certify_catalog(path, dtypes, progress):

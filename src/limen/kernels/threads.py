@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -54,75 +55,87 @@ def alone(task: Task) -> None:
 
 
 class _Call:
-    """One caller's tasks in flight: counts down, keeps the first error, wakes the caller."""
+    """One caller's tasks in flight: counts down, keeps the first error, wakes the caller.
 
-    def __init__(self, tasks: int) -> None:
-        self._left = tasks
-        self._ended = Signal()
-        self._lock = threading.Lock()
-        self._done = threading.Event()
+    Ctrl-C may come between any two of the caller's instructions. So tasks are handed out under a
+    lock, and the end is a bare lock: `threading.Event` could be left with one of its own held.
+    """
+
+    def __init__(self, tasks: list[Task]) -> None:
+        self.is_over = False
         self.error: BaseException | None = None
+        self._waiting = tasks
+        self._left = len(tasks)
+        self._lock = threading.Lock()
+        self._ended = Signal()
+        self._done = threading.Lock()
+        self._done.acquire()
 
-    def finish(self, error: BaseException | None) -> None:
+    def serve(self) -> None:
+        """Does the next task, if one is waiting."""
         with self._lock:
-            self._left -= 1
+            task = self._waiting.pop() if self._waiting else None
+        if task is None:
+            return
+        error: BaseException | None = None
+        try:
+            alone(task)
+        except BaseException as found:
+            error = found
+        del task  # the arrays it holds must not live as long as the call
+        self._count_down(1, error)
+
+    def abandon(self, error: BaseException) -> None:
+        """Takes back the tasks that nobody has begun."""
+        with self._lock:
+            taken_back, self._waiting = self._waiting, []
+        self._count_down(len(taken_back), error)
+
+    def _count_down(self, tasks: int, error: BaseException | None) -> None:
+        with self._lock:
+            self._left -= tasks
             self.error = self.error or error
-            if self._left == 0:
-                self._done.set()
+            if self._left == 0 and not self.is_over:
+                self.is_over = True
                 self._ended.number = 1
+                self._done.release()
 
     def wait(self) -> None:
-        """Waits for the last task whatever happens: they write to the caller's arrays."""
-        interruption: BaseException | None = None
+        """Waits for the last task, unless interrupted."""
         self._ended.watch(0)
-        while not self._done.is_set():
-            try:
-                self._done.wait()
-            except BaseException as error:
-                interruption = error
-        found = self.error or interruption
-        if found is not None:
-            raise found
+        self._done.acquire()
 
 
 class _Workers:
-    """Daemon threads that take tasks from one queue; started when first needed."""
+    """Daemon threads that serve calls from one queue; started when first needed."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[tuple[Task, _Call]] = SimpleQueue()
+        self._queue: SimpleQueue[_Call] = SimpleQueue()
         self._submitted = Signal()
         self._lock = threading.Lock()
         self._count = 0
 
-    def submit(self, tasks: list[Task]) -> _Call:
-        call = _Call(len(tasks))
-        self._start(len(tasks))
-        for task in tasks:
-            self._queue.put((task, call))
-        self._submitted.number += 1  # a count that two callers might tear, but it changes
-        return call
-
-    def _start(self, wanted: int) -> None:
-        with self._lock:
+    def start(self, wanted: int) -> bool:
+        """Whether there is anyone to serve: fewer than wanted where the system gives no more."""
+        with self._lock, suppress(RuntimeError):
             while self._count < min(wanted, available()):
-                self._count += 1
-                name = f"limen-kernel-{self._count}"
+                name = f"limen-kernel-{self._count + 1}"
                 threading.Thread(target=self._serve, name=name, daemon=True).start()
+                self._count += 1
+        return self._count > 0
+
+    def submit(self, call: _Call, tasks: int) -> None:
+        """Asks for so many workers for a call."""
+        for _ in range(tasks):
+            self._queue.put(call)
+        self._submitted.number += 1  # a count that two callers might tear, but it changes
 
     def _serve(self) -> None:
         while True:
             seen = self._submitted.number
             if self._queue.empty():
                 self._submitted.watch(seen)
-            task, call = self._queue.get()
-            error: BaseException | None = None
-            try:
-                alone(task)
-            except BaseException as found:
-                error = found
-            del task  # the arrays it holds must not live until the next one comes
-            call.finish(error)
-            del call, error
+            self._queue.get().serve()
 
 
 _workers = _Workers()
@@ -145,15 +158,30 @@ def run(tasks: list[Task]) -> None:
         BaseException: the first error of any task, after all have ended.
     """
     *others, own = tasks
-    call = _workers.submit(others) if others else None
+    if not others:
+        own()
+        return
+    if not _workers.start(len(others)):
+        for task in tasks:
+            alone(task)
+        return
+    call = _Call(others)
     try:
-        if others:
-            alone(own)
-        else:
-            own()
-    finally:
-        if call is not None:
+        _workers.submit(call, len(tasks) - 1)
+        alone(own)
+    except BaseException as error:
+        call.abandon(error)
+    while not call.is_over:  # whatever happens: tasks write to the caller's arrays
+        try:
             call.wait()
+        except BaseException as error:
+            call.error = call.error or error
+    found = call.error
+    if found is not None:
+        try:
+            raise found
+        finally:
+            del found, call  # an error that its own traceback leads to would keep the arrays
 
 
 def undisturbed(work: Callable[[], Result]) -> Result:

@@ -9,6 +9,7 @@ it is lent while a pass runs, and given back after.
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from functools import cache
 from itertools import product
@@ -89,5 +90,16 @@ class _OneThread:
                 for library, count in self._others:
                     library.set_threads(count)
 
+    def forget(self) -> None:
+        """In a forked child nobody is inside: who was, went on in the parent alone."""
+        self._lock = threading.Lock()
+        if self._inside:
+            self._inside = 0
+            for library, count in self._others:
+                library.set_threads(count)
+
 
 ONE_THREAD = _OneThread()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=ONE_THREAD.forget)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import fsum, isfinite
+from math import fsum, isfinite, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from limen.errors import ShapeError
 from limen.layers.buffer import Buffers
 from limen.layers.loss import Loss, batch_size
 from limen.layers.optimizer import Optimizer
@@ -18,7 +19,7 @@ from limen.layers.slabs import share
 if TYPE_CHECKING:
     from limen.layers.model import Model
 
-__all__ = ["TrainingStep"]
+__all__ = ["TrainingStep", "check_choices"]
 
 Array = NDArray[Any]
 _FLOAT64 = np.dtype(np.float64)
@@ -48,6 +49,7 @@ class TrainingStep:
     """
 
     def __init__(self, model: Model, loss: Loss, optimizer: Optimizer) -> None:
+        check_choices("training_step", loss, optimizer)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self._buffers = Buffers()
         self._parameters = model.parameters()
@@ -67,6 +69,8 @@ class TrainingStep:
             ShapeError, DtypeError: naming the place, the expected and the given.
         """
         x = self.model.checked(x)
+        if not x.size:
+            raise ShapeError(f"training_step: expected at least one sample, given {x.shape}")
         target = self.loss.prepare(y, (*x.shape[:-1], self.model.outputs_for(x.shape[-1])))
         return self.learn(x, target)[0]
 
@@ -84,11 +88,23 @@ class TrainingStep:
     def _run(self, x: Array) -> _Run:
         run = self._runs.get(x.shape)
         if run is None:
-            if len(self._runs) == _MOST_SHAPES:
+            # The runs of smaller batches hold on to memory that a larger one outgrows.
+            is_largest = all(prod(x.shape) > prod(shape) for shape in self._runs)
+            if is_largest or len(self._runs) == _MOST_SHAPES:
                 self._runs.clear()
             run = self._runs[x.shape] = _Run(self.model, self.loss, x, self._buffers)
         run.way.take(x)
         return run
+
+
+def check_choices(who: str, loss: object, optimizer: object) -> None:
+    """Refuses what is no loss, or no optimizer."""
+    if not isinstance(loss, Loss):
+        raise TypeError(f"{who}: loss must be a loss such as limen.CrossEntropy(), given {loss!r}")
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"{who}: optimizer must be an optimizer such as limen.Adam(), given {optimizer!r}"
+        )
 
 
 class _Run:

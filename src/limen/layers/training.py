@@ -23,7 +23,7 @@ from limen.layers.buffer import Buffers
 from limen.layers.history import History
 from limen.layers.loss import Loss
 from limen.layers.optimizer import Adam, Optimizer
-from limen.layers.step import TrainingStep
+from limen.layers.step import TrainingStep, check_choices
 
 if TYPE_CHECKING:
     from limen.layers.model import Model
@@ -166,12 +166,7 @@ def _epoch(
 
 
 def _check_plan(loss: Loss, optimizer: Optimizer, epochs: int, batch_size: int) -> None:
-    if not isinstance(loss, Loss):
-        raise TypeError(f"fit: loss must be a loss such as limen.CrossEntropy(), given {loss!r}")
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(
-            f"fit: optimizer must be an optimizer such as limen.Adam(), given {optimizer!r}"
-        )
+    check_choices("fit", loss, optimizer)
     for count, what in ((epochs, "epochs"), (batch_size, "batch_size")):
         if not isinstance(count, int | np.integer) or count < 1:
             raise ValueError(f"fit: {what} must be a whole number from 1, given {count!r}")
