@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -214,8 +215,9 @@ class ActivationFunction(Properties):
         given = out if isinstance(out, tuple | list) else (out,)
         if out is None:
             given *= len(arrays)
-        if len(given) != len(arrays) or (out is not None and len({*map(id, given)}) < len(given)):
-            raise ShapeError(f"out must be {len(arrays)} arrays, one for each input")
+        if len(given) != len(arrays) or (out is not None and _share_memory(given)):
+            wanted = f"{len(arrays)} arrays, one for each input, apart in memory"
+            raise ShapeError(f"out must be {wanted}")
         results = [output(o, first, fresh) for o in given]
         names = list(self.parameters) if parameters else []
         sums: list[float] = []
@@ -369,6 +371,11 @@ class ActivationFunction(Properties):
             raise ShapeError(
                 f"grad_output has shape {flow.shape}, the input of {self.name} has {like.shape}"
             ) from None
+
+
+def _share_memory(arrays: Sequence[Any]) -> bool:
+    """Whether what is written to one array could overwrite another."""
+    return any(np.shares_memory(a, b) for a, b in combinations(arrays, 2))
 
 
 def _fresh(inputs: tuple[Any, ...]) -> Array | None:

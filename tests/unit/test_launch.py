@@ -147,6 +147,18 @@ def opened() -> limen.ActivationFunction:
     return f
 
 
+def test_two_gradients_may_interleave_but_not_overwrite_each_other() -> None:
+    glu = limen.get("glu")
+    g, gate, value = np.random.default_rng(0).standard_normal((3, 50)).astype(np.float32)
+    expected = glu.backward(g, gate, value)
+    memory = np.empty((80, 2), np.float32)
+    found = glu.backward(g, gate, value, out=(memory[:50, 0], memory[:50, 1]))
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+    row = memory.reshape(-1)
+    with pytest.raises(limen.ShapeError, match="apart in memory"):
+        glu.backward(g, gate, value, out=(row[:50], row[20:70]))
+
+
 def test_the_quick_way_is_open_here_and_taken(opened: limen.ActivationFunction) -> None:
     x = np.ones((2, 3), np.float32)
     assert opened._launchers.quick_forward(x, np.empty_like(x)) is True
