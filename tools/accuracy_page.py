@@ -30,6 +30,11 @@ def said(certificates: Sequence[Certificate], source: str) -> str:
         f"every input there is; {undecided:,} inputs undecided. Made on: {counts}.\n\n"
         "The largest error in ULP, rounded up. f′: the first derivative, for gated functions the "
         "larger of both; f″: the second. float64 and functions of two inputs: a sample.\n\n"
+        "*kept, but for 32*: at most 2 ULP but for so many inputs of the sample (or more, if it is "
+        "32), which the certificate lists with their errors. They lie beside underflow, where a factor on the "
+        "way is subnormal although the result is not (silu at -745), and within a factor of 12 of "
+        "overflow, where a product on the way is infinite (x * 6 / 6). **!**: at infinity, where "
+        "sine has no limit.\n\n"
         f"{to_markdown(certificates)}\n"
         f"{_tuned()}\n"
     )

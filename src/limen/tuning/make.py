@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from limen.kernels.tuned.tier import tuned_kernel
 from limen.tuning.search import candidates
 from limen.tuning.target import Target
 from limen.tuning.trial import (
+    Speed,
     Trial,
     Tried,
     largest_product_error,
@@ -25,7 +26,7 @@ from limen.tuning.trial import (
     try_inputs,
 )
 
-__all__ = ["Progress", "certify", "fit", "tune"]
+__all__ = ["Progress", "certify", "fit", "measured_again", "tune"]
 
 Progress = Callable[[str, float], None]
 """Called with what is being done, and the share of it that is done."""
@@ -165,6 +166,18 @@ def _ranked(made: _Made, tables: list[Table], tell: Progress) -> list[Table]:
     return [table for _, _, table in sorted(passed, key=lambda found: found[:2])]
 
 
+def served(speeds: Mapping[str, Speed]) -> tuple[str, ...]:
+    """All directions or none: a backward pass multiplies with the derivative's very numbers."""
+    return tuple(speeds) if all(speed.pays for speed in speeds.values()) else ()
+
+
+def measured_again(entry: Entry, function: ActivationFunction, order: int) -> Entry:
+    """An entry with its speeds on this machine, and what it therefore serves."""
+    speeds = _Made(function, order).speeds(entry.table)
+    found = {direction: asdict(speed) for direction, speed in speeds.items()}
+    return replace(entry, serves=served(speeds), speed=found)
+
+
 class _Made:
     """One function's derivative, for which a table is being made."""
 
@@ -184,10 +197,14 @@ class _Made:
             tuned = tuned_kernel(table, binding.plan(direction), general, title)
         return Trial(self.target, general, tuned, numbers, direction == "backward")
 
+    def speeds(self, table: Table) -> dict[str, Speed]:
+        """What a table costs in each direction."""
+        return {d: measure_speed(self.trial(d, table)) for d in self.directions}
+
     def entry(self, table: Table, tried: Tried) -> Entry:
         """What is kept of a table that passed."""
         trials = {direction: self.trial(direction, table) for direction in self.directions}
-        speeds = {direction: measure_speed(trial) for direction, trial in trials.items()}
+        speeds = self.speeds(table)
         found: dict[str, Any] = asdict(tried)
         if "backward" in trials:
             found["max_ulp_of_products"] = round(largest_product_error(trials["backward"]), 4)
@@ -195,7 +212,7 @@ class _Made:
             formula=formula_of(self.computed.expression, self.computed.parameters),
             title=self.computed.name,
             table=table,
-            serves=tuple(direction for direction, speed in speeds.items() if speed.pays),
+            serves=served(speeds),
             trial=found,
             speed={direction: asdict(speed) for direction, speed in speeds.items()},
             certificate=None,
