@@ -307,6 +307,8 @@ from limen.kernels import threads
 def interrupt(*_):
     raise KeyboardInterrupt
 
+threads.run([int, int])  # starts a thread, and compiles: not what is tried here
+time.sleep(0.2)
 chance, interrupted = random.Random(0), 0
 signal.signal(signal.SIGALRM, interrupt)
 for _ in range(300):
