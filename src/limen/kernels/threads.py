@@ -8,14 +8,16 @@ callers may use them at once.
 
 from __future__ import annotations
 
+import _thread
+import atexit
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
+from limen.kernels import watch
 from limen.kernels.watch import Signal
 
 __all__ = ["alone", "available", "run", "undisturbed"]
@@ -62,7 +64,7 @@ class _Call:
     """
 
     def __init__(self, tasks: list[Task]) -> None:
-        self.is_over = False
+        self.is_over = False  # plain: asking `_ended` is a call, after which Ctrl-C may come
         self.error: BaseException | None = None
         self._waiting = tasks
         self._left = len(tasks)
@@ -119,8 +121,8 @@ class _Workers:
         """Whether there is anyone to serve: fewer than wanted where the system gives no more."""
         with self._lock, suppress(RuntimeError):
             while self._count < min(wanted, available()):
-                name = f"limen-kernel-{self._count + 1}"
-                threading.Thread(target=self._serve, name=name, daemon=True).start()
+                # Not `threading.Thread`: Ctrl-C within its `start` could leave locks of its held.
+                _thread.start_new_thread(self._serve, ())
                 self._count += 1
         return self._count > 0
 
@@ -145,6 +147,7 @@ def _forget() -> None:
     """A forked child has none of its parent's threads, and perhaps its locks held."""
     global _workers
     _workers = _Workers()
+    _unfinished.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -161,13 +164,16 @@ def run(tasks: list[Task]) -> None:
     if not others:
         own()
         return
-    if not _workers.start(len(others)):
+    if not watch.is_asked_for():
+        undisturbed(watch.prepare)
+    hands = len(others)
+    if not _workers.start(hands):
         for task in tasks:
             alone(task)
         return
     call = _Call(others)
     try:
-        _workers.submit(call, len(tasks) - 1)
+        _workers.submit(call, hands)
         alone(own)
     except BaseException as error:
         call.abandon(error)
@@ -184,6 +190,10 @@ def run(tasks: list[Task]) -> None:
             del found, call  # an error that its own traceback leads to would keep the arrays
 
 
+_unfinished: set[threading.Lock] = set()
+"""Held until work that is not to be disturbed has ended."""
+
+
 def undisturbed(work: Callable[[], Result]) -> Result:
     """Does work that must not be torn by Ctrl-C: the caller is interrupted, the work ends.
 
@@ -191,13 +201,33 @@ def undisturbed(work: Callable[[], Result]) -> Result:
     """
     if threading.current_thread() is not threading.main_thread():
         return work()
-    outcome: Future[Result] = Future()
+    results: list[Result] = []
+    errors: list[BaseException] = []
+    ended = threading.Lock()
+    ended.acquire()
 
     def do() -> None:
         try:
-            outcome.set_result(work())
+            results.append(work())
         except BaseException as error:
-            outcome.set_exception(error)
+            errors.append(error)
+        finally:
+            _unfinished.discard(ended)
+            ended.release()
 
-    threading.Thread(target=do, name="limen-compiler").start()
-    return outcome.result()
+    _unfinished.add(ended)
+    try:
+        _thread.start_new_thread(do, ())
+    except RuntimeError:  # the system gives no thread
+        do()
+    ended.acquire()
+    if errors:
+        raise errors.pop()
+    return results.pop()
+
+
+@atexit.register
+def _finish() -> None:
+    """A compiler that goes on while Python takes itself apart could crash."""
+    for ended in list(_unfinished):
+        ended.acquire()

@@ -10,10 +10,9 @@ from __future__ import annotations
 import ctypes
 import platform
 from collections.abc import Callable
-from functools import cache
 from time import perf_counter
 
-__all__ = ["Signal"]
+__all__ = ["Signal", "is_asked_for", "prepare"]
 
 _PATIENCE = 1e-4  # seconds
 _TIMED, _TRIALS = 300, 5  # looks, and how often so many
@@ -25,8 +24,8 @@ _HAS_PAUSE = platform.machine().lower() in ("x86_64", "amd64")
 class Signal:
     """A number that one thread changes while others watch it."""
 
-    def __init__(self, number: int = 0) -> None:
-        self._word = ctypes.c_int64(number)
+    def __init__(self) -> None:
+        self._word = ctypes.c_int64(0)
         self._address = ctypes.addressof(self._word)
 
     @property
@@ -40,12 +39,32 @@ class Signal:
 
     def watch(self, seen: int) -> None:
         """Returns when the number is another than the one seen, or after a moment."""
-        if self._word.value == seen:
-            _native_watch()(self._address, seen, _looks())
+        if self._word.value == seen and _prepared is not None:
+            look, looks = _prepared
+            look(self._address, seen, looks)
 
 
-@cache
-def _native_watch() -> Callable[[int, int, int], None]:
+_Look = Callable[[int, int, int], None]
+_prepared: tuple[_Look, int] | None = None
+_asked_for = False
+
+
+def is_asked_for() -> bool:
+    """Whether signals can be watched, or soon: until then, whoever waits sleeps at once."""
+    return _asked_for
+
+
+def prepare() -> None:
+    """Compiles what watches, and measures how many looks take a moment; once."""
+    global _prepared, _asked_for
+    if _asked_for:
+        return
+    _asked_for = True
+    look = _native_look()
+    _prepared = look, _looks(look)
+
+
+def _native_look() -> _Look:
     """Looks at the word at an address, so many times at most; it releases the GIL."""
     # Only now: threads are also asked for by those who have no use for a compiler.
     from llvmlite import ir
@@ -68,14 +87,13 @@ def _native_watch() -> Callable[[int, int, int], None]:
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(assembled("watch", 3, write))
 
 
-@cache
-def _looks() -> int:
+def _looks(look: _Look) -> int:
     """How many looks take as long as it may take to be woken."""
-    watch, word = _native_watch(), ctypes.c_int64(0)
+    word = ctypes.c_int64(0)
 
     def seconds() -> float:
         begun = perf_counter()
-        watch(ctypes.addressof(word), 0, _TIMED)
+        look(ctypes.addressof(word), 0, _TIMED)
         return perf_counter() - begun
 
     # The shortest of a few: any of them may have waited for the GIL, or for a CPU.
