@@ -159,11 +159,14 @@ def to_markdown(certificates: Sequence[Certificate]) -> str:
 def _cell(certificates: Sequence[Certificate]) -> str:
     if not certificates:
         return ""
-    worst = max(certificates, key=lambda c: c.max_ulp)
-    error = "wrong" if math.isinf(worst.max_ulp) else f"{up(worst.max_ulp):.3f}"
+    largest = max(c.max_ulp for c in certificates)
     listed = sum(len(c.outliers) for c in certificates)
     if listed:
         error = f"kept, but for {listed}"
+    elif math.isinf(largest):
+        error = "wrong"
+    else:
+        error = f"{up(largest):.3f}"
     if any(not c.specials_are_right or c.unbounded for c in certificates):
         error += " !"
     return error

@@ -155,15 +155,20 @@ def _ranked(made: _Made, tables: list[Table], tell: Progress) -> list[Table]:
     passed = []
     for place, table in enumerate(tables):
         tell("trying candidates", place / len(tables))
-        trials = [made.trial(direction, table) for direction in made.directions]
-        if try_inputs(trials[0], table, step=_QUICK).max_ulp > _ROOM:
+        trials = made.trials(table)
+        if try_inputs(trials["forward"], table, step=_QUICK).max_ulp > _ROOM:
             continue
-        if any(t.is_backward and largest_product_error(t) > 1.0 for t in trials):
+        if "backward" in trials and largest_product_error(trials["backward"]) > 1.0:
             continue
-        speeds = [measure_speed(trial) for trial in trials]
-        passed.append((sum(s.tuned + s.tuned_wide for s in speeds), place, table))
+        cost = sum(s.tuned + s.tuned_wide for s in measured(trials).values())
+        passed.append((cost, place, table))
     tell("trying candidates", 1.0)
     return [table for _, _, table in sorted(passed, key=lambda found: found[:2])]
+
+
+def measured(trials: Mapping[str, Trial]) -> dict[str, Speed]:
+    """What a table costs in each direction."""
+    return {direction: measure_speed(trial) for direction, trial in trials.items()}
 
 
 def served(speeds: Mapping[str, Speed]) -> tuple[str, ...]:
@@ -173,7 +178,7 @@ def served(speeds: Mapping[str, Speed]) -> tuple[str, ...]:
 
 def measured_again(entry: Entry, function: ActivationFunction, order: int) -> Entry:
     """An entry with its speeds on this machine, and what it therefore serves."""
-    speeds = _Made(function, order).speeds(entry.table)
+    speeds = measured(_Made(function, order).trials(entry.table))
     found = {direction: asdict(speed) for direction, speed in speeds.items()}
     return replace(entry, serves=served(speeds), speed=found)
 
@@ -197,14 +202,14 @@ class _Made:
             tuned = tuned_kernel(table, binding.plan(direction), general, title)
         return Trial(self.target, general, tuned, numbers, direction == "backward")
 
-    def speeds(self, table: Table) -> dict[str, Speed]:
-        """What a table costs in each direction."""
-        return {d: measure_speed(self.trial(d, table)) for d in self.directions}
+    def trials(self, table: Table) -> dict[str, Trial]:
+        """The kernels of every direction that a table may serve."""
+        return {direction: self.trial(direction, table) for direction in self.directions}
 
     def entry(self, table: Table, tried: Tried) -> Entry:
         """What is kept of a table that passed."""
-        trials = {direction: self.trial(direction, table) for direction in self.directions}
-        speeds = self.speeds(table)
+        trials = self.trials(table)
+        speeds = measured(trials)
         found: dict[str, Any] = asdict(tried)
         if "backward" in trials:
             found["max_ulp_of_products"] = round(largest_product_error(trials["backward"]), 4)
