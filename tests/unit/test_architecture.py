@@ -25,14 +25,19 @@ ARROWS: dict[str, set[str]] = {
     "vector": {"memory"},
     "function": BELOW_FUNCTION,
     "layers": {"function", "vector", *BELOW_FUNCTION},
+    "decomposition": {"function", *BELOW_FUNCTION},
+    "torch": {"decomposition", "function", *BELOW_FUNCTION},
+    "jax": {"decomposition", "function", *BELOW_FUNCTION},
     "certify": {"function", *BELOW_FUNCTION},
     "tuning": {"certify", "function", *BELOW_FUNCTION},
     "insight": {"function", "layers", "vector", *BELOW_FUNCTION},
-    "bench": {"function", "layers", "vector", *BELOW_FUNCTION},
+    "bench": {"decomposition", "function", "layers", "vector", *BELOW_FUNCTION},
 }
 # One room in several files: the function, how it reaches its kernels, what is known of it, how it
-# shows itself, and how it is found by name.
-ROOM_OF = dict.fromkeys(("binding", "display", "launchers", "properties", "registry"), "function")
+# shows itself, how it is found by name, and how it is written down.
+ROOM_OF = dict.fromkeys(
+    ("binding", "display", "launchers", "properties", "record", "registry"), "function"
+)
 # These two see public names only: `limen` itself, and what a room's own __init__ exports.
 FACES = {"__init__", "cli"}
 

@@ -13,8 +13,8 @@ from limen.bench.case import Elementwise, Step
 from limen.bench.child import check
 from limen.bench.peers import with_numpy
 from limen.bench.peers.baseline import copied_elements
-from limen.bench.spelling import Program
 from limen.bench.training import products
+from limen.decomposition.program import Program
 from limen.errors import LimenError
 from limen.formula.operations import OPERATIONS
 

@@ -8,10 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from limen.errors import LimenError
 from limen.function import ActivationFunction
 from limen.registry import activation, get, names
 
-__all__ = ["Case", "Direction", "Elementwise", "Step", "case_from", "to_json"]
+__all__ = ["Case", "Direction", "Elementwise", "Step", "case_from", "refuse_idleness", "to_json"]
 
 Floats = NDArray[np.float32]
 Direction = Literal["forward", "backward"]
@@ -102,3 +103,13 @@ def case_from(message: dict[str, Any]) -> Case:
     """The case that `to_json` wrote."""
     fields = {name: value for name, value in message.items() if name != "kind"}
     return Step(**fields) if message["kind"] == "step" else Elementwise(**fields)
+
+
+def refuse_idleness(f: ActivationFunction) -> None:
+    """Refuses the identity: other libraries give the input back, and no work cannot be timed.
+
+    Raises:
+        LimenError: saying that.
+    """
+    if f.expression.operation == "input":
+        raise LimenError("it gives its input back as it is: there is nothing to measure")

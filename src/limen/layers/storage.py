@@ -31,7 +31,7 @@ from limen.layers.arrays import MODEL_DTYPES
 from limen.layers.layer import Layer
 from limen.layers.linear import Linear
 from limen.layers.model import Model
-from limen.layers.record import Record, describe_function, restore_function
+from limen.record import Record, describe_function, restore_function
 from limen.vector import VECTOR_FUNCTIONS, VectorFunction
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from limen.bench.case import Case, Step
-from limen.bench.spelling import Program, refuse_idleness
+from limen.bench.case import Case, Step, refuse_idleness
 from limen.bench.training import RATE, data
+from limen.decomposition.program import Program
 
 __all__ = ["make"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limen.bench.case import Case, Elementwise, Step
-from limen.bench.spelling import Program, refuse_idleness
+from limen.bench.case import Case, Elementwise, Step, refuse_idleness
 from limen.bench.training import ACTIVATION, RATE, data
+from limen.decomposition.program import Program
 from limen.registry import get
 
 __all__ = ["make"]

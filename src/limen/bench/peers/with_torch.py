@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from limen.bench.case import Case, Step
-from limen.bench.spelling import Program, refuse_idleness
+from limen.bench.case import Case, Step, refuse_idleness
 from limen.bench.training import LAYERS, RATE, data
+from limen.decomposition.program import Program
 from limen.errors import LimenError
 from limen.formula.operations import COMPARISONS
 

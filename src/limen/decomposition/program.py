@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from limen.errors import LimenError
 from limen.formula import real
-from limen.formula.expression import Expression, bind, input_, walk
-from limen.function import ActivationFunction
+from limen.formula.expression import Expression, input_, walk
 
-__all__ = ["Program", "refuse_idleness"]
+__all__ = ["Program"]
 
 Operations = Mapping[str, Callable[..., Any]]
 
@@ -24,7 +22,7 @@ class Program:
     Args:
         expression: the formula.
         inputs: the names of its inputs, in the order in which the program takes them.
-        parameters: the value of each parameter.
+        parameters: the value of each parameter, which may be infinite.
         operations: the function for each operation of limen's table that may come up.
         number: makes the constants.
 
@@ -48,12 +46,12 @@ class Program:
         operations: Operations,
         number: Callable[[float], Any] = float,
     ) -> None:
-        nodes = list(walk(bind(expression, parameters)))
+        nodes = list(walk(expression))
         leaves = [input_(name) for name in inputs]
         inner = [node for node in nodes if node.varies and node.arguments]
         fixed = [node for node in nodes if not node.varies]
         place = {node: at for at, node in enumerate((*leaves, *fixed, *inner))}
-        self._fixed = [number(real.value(node, {})) for node in fixed]
+        self._fixed = [number(real.value(node, parameters)) for node in fixed]
         self._result = place[nodes[-1]]
         self._calls = [
             (operations[node.operation], tuple(place[a] for a in node.arguments)) for node in inner
@@ -68,16 +66,6 @@ class Program:
             for slot in ends:
                 values[slot] = None
         return values[self._result]
-
-
-def refuse_idleness(f: ActivationFunction) -> None:
-    """Refuses the identity: other libraries give the input back, and no work cannot be timed.
-
-    Raises:
-        LimenError: saying that.
-    """
-    if f.expression.operation == "input":
-        raise LimenError("it gives its input back as it is: there is nothing to measure")
 
 
 def _last_uses(calls: list[tuple[int, ...]], result: int) -> list[tuple[int, ...]]:
