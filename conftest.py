@@ -9,6 +9,9 @@ from importlib.util import find_spec
 _NEEDS = {
     "src/limen/bench/peers/with_torch.py": "torch",
     "src/limen/bench/peers/with_jax.py": "jax",
+    "src/limen/decomposition/for_torch.py": "torch",
+    "src/limen/torch": "torch",
+    "src/limen/jax": "jax",
 }
 
 collect_ignore = [path for path, package in _NEEDS.items() if find_spec(package) is None]
