@@ -1,0 +1,123 @@
+"""The Activation layer as a PyTorch module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from limen.errors import ShapeError
+from limen.function import ActivationFunction, AtKinks
+from limen.registry import resolve
+from limen.torch.functional import Named, at
+from limen.torch.key import key_of, original_of
+
+__all__ = ["Activation"]
+
+
+class Activation(nn.Module):
+    """A module that evaluates one activation function on every neuron.
+
+    The output has the input's shape, dtype, device and memory format. Backward saves the input and
+    nothing else; gradients are exact, of any order.
+
+    A gated function takes the two halves of a dimension, as `torch.nn.GLU` does: the FIRST half is
+    `value`, the SECOND half is `gate`.
+
+    Args:
+        function: an `ActivationFunction`, the name of one ("gelu"), the text of a formula
+            ("x * tanh(softplus(x))"), or a Python function to trace.
+        learnable: names of parameters that shall learn; a mapping gives each its number of
+            channels, as `num_parameters` of `torch.nn.PReLU` does.
+        dim: the dimension that a gated function halves (the last one if left out), and the one
+            that channels stand in (1 if left out, as for PReLU; the last for fewer dimensions).
+        at_kinks: the derivative at kinks; 0.0 is PyTorch's choice for relu. None is the formula's.
+        **parameters: values of the function's parameters.
+
+    Attributes:
+        function: the function, its learnable parameters at their defaults.
+
+    Raises:
+        UnknownNameError: when there is no function, or no parameter, of that name.
+
+    Example:
+        >>> import torch
+        >>> import limen.torch as lt
+        >>> lt.Activation("x * tanh(softplus(x))")
+        Activation(x * tanh(softplus(x)))
+        >>> swish = lt.Activation("swish", learnable="beta")
+        >>> swish(torch.tensor([1.0])), swish.beta
+        (tensor([0.7311], grad_fn=<_ValueBackward>), Parameter containing:
+        tensor(1., requires_grad=True))
+    """
+
+    def __init__(
+        self,
+        function: Named,
+        *,
+        learnable: str | Iterable[str] | Mapping[str, int] = (),
+        dim: int | None = None,
+        at_kinks: AtKinks = None,
+        **parameters: float,
+    ) -> None:
+        super().__init__()
+        found = resolve(function)
+        if parameters:
+            found = found.with_parameters(**parameters)
+        if at_kinks is not None:
+            found = found.with_kinks(at_kinks)
+        names = (learnable,) if isinstance(learnable, str) else tuple(learnable)
+        self._key = key_of(found, names)
+        self._learnable = names
+        self._is_gated = found.is_gated
+        self.dim = dim
+        for name in names:
+            channels = learnable[name] if isinstance(learnable, Mapping) else None
+            shape = () if channels is None else (channels,)
+            self.register_parameter(name, nn.Parameter(torch.full(shape, found.parameters[name])))
+
+    @property
+    def function(self) -> ActivationFunction:
+        """The function, its learnable parameters at their defaults."""
+        return original_of(self._key)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The function on every neuron."""
+        if not self._is_gated and not self._learnable:
+            return at(self._key, (x,))
+        inputs = self._halves(x) if self._is_gated else (x,)
+        return at(self._key, (*inputs, *(self._spread(name, x.ndim) for name in self._learnable)))
+
+    def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        dim = -1 if self.dim is None else self.dim
+        if x.ndim == 0 or x.shape[dim] % 2:
+            raise ShapeError(
+                f"expected an even number of neurons in dimension {dim} (one half value, one half "
+                f"gate), given shape {tuple(x.shape)}"
+            )
+        value, gate = x.chunk(2, dim)
+        return gate, value
+
+    def _spread(self, name: str, ndim: int) -> Tensor:
+        """A learnable parameter in the shape that goes with an input of so many dimensions."""
+        tensor: Tensor = getattr(self, name)
+        if tensor.ndim == 0:
+            return tensor
+        dim = min(1, ndim - 1) if self.dim is None else self.dim % ndim
+        return tensor.reshape(-1, *(1,) * (ndim - 1 - dim))
+
+    def extra_repr(self) -> str:
+        """What stands between the parentheses of the repr."""
+        f = self.function
+        parts = [f.name if f.name == f.formula else f"{f.name}: {f.formula}"]
+        parts += [f"{n}={v:g}" for n, v in f.parameters.items() if n not in self._learnable]
+        if self._learnable:
+            parts.append(f"learnable={', '.join(self._learnable)}")
+        if f.at_kinks is not None:
+            parts.append(f"at_kinks={f.at_kinks}")
+        if f.surrogate_function is not None:
+            parts.append(f"backward of {f.surrogate_function.name}")
+        if self._is_gated:
+            parts.append(f"first half: value, second half: gate, dim={self.dim or -1}")
+        return ", ".join(parts)

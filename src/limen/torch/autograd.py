@@ -1,0 +1,223 @@
+"""How gradients find their way: autograd, forward mode, `torch.func`, and compiled graphs.
+
+What is differentiated is always one of two: a value, whose derivative is a flow, and the flows,
+whose derivatives are flows again. PyTorch has no one door for them. In eager mode the shortest is a
+bare autograd function; `torch.func` and forward-mode derivatives ask for one with `jvp` and `vmap`,
+which costs three times as much; a graph that is compiled or exported holds operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor, peek_interpreter_stack
+from torch.autograd import forward_ad
+
+from limen.torch import operators
+from limen.torch.key import partial_of, up
+from limen.torch.native import flows_through, value_of
+from limen.torch.operators import batched
+
+__all__ = ["flows", "value"]
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+Orders = Sequence[int]
+
+
+def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
+    """A function's value, which can be differentiated in every way.
+
+    Args:
+        inputs: tensors of one shape, floating-point dtype and device.
+        key: the function, as `key_of` writes it.
+        orders: for each input, how often the function is differentiated by it.
+    """
+    if torch.compiler.is_compiling() or not _are_plain(inputs):
+        return operators.value(inputs, key, orders)
+    if _is_transformed():
+        return _TransformedValue.apply(key, orders, *inputs)
+    if not torch.is_grad_enabled() or not any(x.requires_grad for x in inputs):
+        return value_of(partial_of(key, tuple(orders)), inputs)
+    return _Value.apply(key, orders, *inputs)
+
+
+def flows(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Orders) -> list[Tensor]:
+    """The flow by each input, which can be differentiated as well."""
+    if is_legacy_batchedtensor(grad_output):  # of `torch.autograd.grad(is_grads_batched=True)`
+        slopes = [value(inputs, key, up(orders, k)) for k in range(len(inputs))]
+        return [grad_output * slope for slope in slopes]
+    if torch.compiler.is_compiling() or not _are_plain([grad_output, *inputs]):
+        return operators.flows(grad_output, inputs, key, orders)
+    if _is_transformed():
+        return list(_TransformedFlows.apply(key, orders, grad_output, *inputs))
+    needs_grad = grad_output.requires_grad or any(x.requires_grad for x in inputs)
+    if not torch.is_grad_enabled() or not needs_grad:
+        return flows_through(partial_of(key, tuple(orders)), grad_output, inputs)
+    return list(_Flows.apply(key, orders, grad_output, *inputs))
+
+
+def _are_plain(tensors: Sequence[Tensor]) -> bool:
+    """Whether kernels may have the tensors' memory, and nobody listens to what is called."""
+    if torch._C._len_torch_dispatch_stack() or torch.jit.is_tracing():
+        return False
+    return all(type(x) in _PLAIN for x in tensors)
+
+
+def _is_transformed() -> bool:
+    """Whether `torch.func` or a level of forward-mode derivatives is at work."""
+    return forward_ad._current_level >= 0 or peek_interpreter_stack() is not None
+
+
+# --- The derivatives ---------------------------------------------------------------------------
+
+
+def _value_backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
+    """Of a value: (key, orders, *inputs)."""
+    return None, None, *flows(grad_output, ctx.saved_tensors, ctx.key, ctx.orders)
+
+
+def _flows_backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+    """Of flows: (key, orders, grad_output, *inputs)."""
+    grad_output, *inputs = ctx.saved_tensors
+    by_flow = _total(flows(grad, inputs, ctx.key, ctx.orders)[k] for k, grad in enumerate(grads))
+    by_inputs = [
+        flows(grad * grad_output, inputs, ctx.key, up(ctx.orders, k))
+        for k, grad in enumerate(grads)
+    ]
+    return None, None, by_flow, *map(_total, zip(*by_inputs, strict=True))
+
+
+def _value_tangent(ctx: Any, key: Any, orders: Any, *tangents: Tensor | None) -> Tensor:
+    return _total(
+        flows(tangent, ctx.saved_tensors, ctx.key, ctx.orders)[k]
+        for k, tangent in enumerate(tangents)
+        if tangent is not None
+    )
+
+
+def _flows_tangent(
+    ctx: Any, key: Any, orders: Any, flow: Tensor | None, *tangents: Tensor | None
+) -> tuple[Tensor, ...]:
+    grad_output, *inputs = ctx.saved_tensors
+    terms: list[list[Tensor]] = [[] for _ in inputs]
+    for k in range(len(inputs)):
+        if flow is not None:
+            terms[k].append(flows(flow, inputs, ctx.key, ctx.orders)[k])
+        for j, tangent in enumerate(tangents):
+            if tangent is not None:
+                steep = flows(tangent * grad_output, inputs, ctx.key, up(ctx.orders, k))
+                terms[k].append(steep[j])
+    return tuple(map(_total, terms))
+
+
+def _total(terms: Any) -> Tensor:
+    first, *rest = terms
+    for term in rest:
+        first = first + term
+    return first  # type: ignore[no-any-return]
+
+
+def _keep(ctx: Any, key: str, orders: Orders, *tensors: Tensor) -> None:
+    ctx.key, ctx.orders = key, orders
+    ctx.save_for_backward(*tensors)
+
+
+# --- Eager mode ----------------------------------------------------------------------------------
+
+
+class _Value(torch.autograd.Function):
+    """A value: saves its inputs and nothing else."""
+
+    @staticmethod
+    def forward(ctx: Any, key: str, orders: Orders, *inputs: Tensor) -> Tensor:  # type: ignore[override]
+        _keep(ctx, key, orders, *inputs)
+        return value_of(partial_of(key, tuple(orders)), inputs)
+
+    backward = staticmethod(_value_backward)  # type: ignore[assignment]
+
+
+class _Flows(torch.autograd.Function):
+    """Flows, where they are differentiated once more."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, key: str, orders: Orders, grad_output: Tensor, *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        _keep(ctx, key, orders, grad_output, *inputs)
+        return tuple(flows_through(partial_of(key, tuple(orders)), grad_output, inputs))
+
+    backward = staticmethod(_flows_backward)  # type: ignore[assignment]
+
+
+# --- torch.func and forward mode -------------------------------------------------------------------
+
+
+def _keep_both(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    _keep(ctx, *inputs)
+    ctx.save_for_forward(*inputs[2:])
+
+
+class _TransformedValue(torch.autograd.Function):
+    """A value under transforms."""
+
+    @staticmethod
+    def forward(key: str, orders: Orders, *inputs: Tensor) -> Tensor:  # type: ignore[override]
+        return value_of(partial_of(key, tuple(orders)), inputs)
+
+    setup_context = staticmethod(_keep_both)
+    backward = staticmethod(_value_backward)  # type: ignore[assignment]
+    jvp = staticmethod(_value_tangent)  # type: ignore[assignment]
+
+    @staticmethod
+    def vmap(  # type: ignore[override]
+        info: Any, in_dims: Any, key: str, orders: Orders, *inputs: Tensor
+    ) -> tuple[Tensor, int]:
+        return value(batched(inputs, in_dims[2:], info.batch_size), key, orders), 0
+
+
+class _TransformedFlows(torch.autograd.Function):
+    """Flows under transforms."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        key: str, orders: Orders, grad_output: Tensor, *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        return tuple(flows_through(partial_of(key, tuple(orders)), grad_output, inputs))
+
+    setup_context = staticmethod(_keep_both)
+    backward = staticmethod(_flows_backward)  # type: ignore[assignment]
+    jvp = staticmethod(_flows_tangent)  # type: ignore[assignment]
+
+    @staticmethod
+    def vmap(  # type: ignore[override]
+        info: Any, in_dims: Any, key: str, orders: Orders, *tensors: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        flow, *inputs = batched(tensors, in_dims[2:], info.batch_size)
+        found = flows(flow, inputs, key, orders)
+        return tuple(found), (0,) * len(found)
+
+
+# --- Graphs ------------------------------------------------------------------------------------------
+
+
+def _keep_operands(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    *tensors, key, orders = inputs
+    flat = [t for given in tensors for t in (given if isinstance(given, list | tuple) else [given])]
+    _keep(ctx, key, orders, *flat)
+
+
+def _graph_value_backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
+    _, _, *grads = _value_backward(ctx, grad_output)
+    return grads, None, None
+
+
+def _graph_flows_backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
+    _, _, by_flow, *by_inputs = _flows_backward(ctx, *grads)
+    return by_flow, by_inputs, None, None
+
+
+operators.value.register_autograd(_graph_value_backward, setup_context=_keep_operands)
+operators.flows.register_autograd(_graph_flows_backward, setup_context=_keep_operands)

@@ -1,0 +1,79 @@
+"""What a function makes of tensors, and nothing of autograd: kernels where there are any.
+
+On the CPU limen's kernels work on the tensors' own memory. On any other device the function is
+PyTorch's own operations, of the stable form (see `decomposition`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ml_dtypes
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from limen import memory
+from limen.decomposition import decomposed
+from limen.function import ActivationFunction
+
+__all__ = ["WIDER", "flows_through", "fresh_like", "value_of"]
+
+WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+"""What a decomposition computes in, for formats that are rounded to."""
+
+_CPU = torch.device("cpu")
+
+
+def value_of(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
+    """The function's value; inputs of one shape and one dtype."""
+    if not _have_kernels(inputs):
+        return _decomposed_value(f, inputs)
+    out = fresh_like(inputs[0])
+    f(*map(_array, inputs), out=_array(out))
+    return out
+
+
+def flows_through(
+    f: ActivationFunction, grad_output: Tensor, inputs: Sequence[Tensor]
+) -> list[Tensor]:
+    """The flow by each input, in one pass over memory."""
+    if not _have_kernels(inputs):
+        slopes = [f.derivative(name) for name in f.inputs]
+        return [grad_output * _decomposed_value(slope, inputs) for slope in slopes]
+    outs = [fresh_like(x) for x in inputs]
+    given = list(map(_array, outs))
+    f.backward(_array(grad_output), *map(_array, inputs), out=given if len(given) > 1 else given[0])
+    return outs
+
+
+def fresh_like(x: Tensor) -> Tensor:
+    """A new tensor of the shape and memory format of another; a large one on reused pages."""
+    if x.numel() * x.element_size() < memory.LARGE or x.device != _CPU:
+        return torch.empty_like(x)
+    strides = torch.empty_like(x, device="meta").stride()
+    pages = torch.from_numpy(memory.empty((x.numel() * x.element_size(),), np.uint8))
+    return pages.view(x.dtype).as_strided(x.shape, strides)
+
+
+def _have_kernels(inputs: Sequence[Tensor]) -> bool:
+    return all(x.device == _CPU for x in inputs)
+
+
+def _array(x: Tensor) -> NDArray[np.generic]:
+    """The tensor's memory as an array."""
+    x = x.detach()
+    if x.is_neg():
+        x = x.resolve_neg()
+    if x.dtype == torch.bfloat16:
+        array: NDArray[np.generic] = x.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+        return array
+    return x.numpy()
+
+
+def _decomposed_value(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
+    first = inputs[0]
+    wide = WIDER.get(first.dtype, first.dtype)
+    value = decomposed(f, "torch")(*(x.to(wide) for x in inputs))
+    return torch.as_tensor(value).to(first.dtype).expand(first.shape)
