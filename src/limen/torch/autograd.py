@@ -117,7 +117,7 @@ def _total(terms: Any) -> Tensor:
     first, *rest = terms
     for term in rest:
         first = first + term
-    return first  # type: ignore[no-any-return]
+    return first
 
 
 def _keep(ctx: Any, key: str, orders: Orders, *tensors: Tensor) -> None:
@@ -132,27 +132,27 @@ class _Value(torch.autograd.Function):
     """A value: saves its inputs and nothing else."""
 
     @staticmethod
-    def forward(ctx: Any, key: str, orders: Orders, *inputs: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, key: str, orders: Orders, *inputs: Tensor) -> Tensor:
         _keep(ctx, key, orders, *inputs)
         return value_of(partial_of(key, tuple(orders)), inputs)
 
-    backward = staticmethod(_value_backward)  # type: ignore[assignment]
+    backward = staticmethod(_value_backward)
 
 
 class _Flows(torch.autograd.Function):
     """Flows, where they are differentiated once more."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, key: str, orders: Orders, grad_output: Tensor, *inputs: Tensor
     ) -> tuple[Tensor, ...]:
         _keep(ctx, key, orders, grad_output, *inputs)
         return tuple(flows_through(partial_of(key, tuple(orders)), grad_output, inputs))
 
-    backward = staticmethod(_flows_backward)  # type: ignore[assignment]
+    backward = staticmethod(_flows_backward)
 
 
-# --- torch.func and forward mode -------------------------------------------------------------------
+# --- torch.func and forward mode ---------------------------------------------------------------
 
 
 def _keep_both(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -164,15 +164,15 @@ class _TransformedValue(torch.autograd.Function):
     """A value under transforms."""
 
     @staticmethod
-    def forward(key: str, orders: Orders, *inputs: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(key: str, orders: Orders, *inputs: Tensor) -> Tensor:
         return value_of(partial_of(key, tuple(orders)), inputs)
 
     setup_context = staticmethod(_keep_both)
-    backward = staticmethod(_value_backward)  # type: ignore[assignment]
-    jvp = staticmethod(_value_tangent)  # type: ignore[assignment]
+    backward = staticmethod(_value_backward)
+    jvp = staticmethod(_value_tangent)
 
     @staticmethod
-    def vmap(  # type: ignore[override]
+    def vmap(
         info: Any, in_dims: Any, key: str, orders: Orders, *inputs: Tensor
     ) -> tuple[Tensor, int]:
         return value(batched(inputs, in_dims[2:], info.batch_size), key, orders), 0
@@ -182,17 +182,17 @@ class _TransformedFlows(torch.autograd.Function):
     """Flows under transforms."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         key: str, orders: Orders, grad_output: Tensor, *inputs: Tensor
     ) -> tuple[Tensor, ...]:
         return tuple(flows_through(partial_of(key, tuple(orders)), grad_output, inputs))
 
     setup_context = staticmethod(_keep_both)
-    backward = staticmethod(_flows_backward)  # type: ignore[assignment]
-    jvp = staticmethod(_flows_tangent)  # type: ignore[assignment]
+    backward = staticmethod(_flows_backward)
+    jvp = staticmethod(_flows_tangent)
 
     @staticmethod
-    def vmap(  # type: ignore[override]
+    def vmap(
         info: Any, in_dims: Any, key: str, orders: Orders, *tensors: Tensor
     ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
         flow, *inputs = batched(tensors, in_dims[2:], info.batch_size)
@@ -200,7 +200,7 @@ class _TransformedFlows(torch.autograd.Function):
         return tuple(found), (0,) * len(found)
 
 
-# --- Graphs ------------------------------------------------------------------------------------------
+# --- Graphs ------------------------------------------------------------------------------------
 
 
 def _keep_operands(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
