@@ -2,5 +2,7 @@
 
 from limen.torch.activation import Activation
 from limen.torch.functional import evaluate
+from limen.torch.mlp import MLP
+from limen.torch.recomputed import lean
 
-__all__ = ["Activation", "evaluate"]
+__all__ = ["MLP", "Activation", "evaluate", "lean"]

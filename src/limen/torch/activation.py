@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,14 @@ from torch import Tensor, nn
 from limen.errors import ShapeError
 from limen.function import ActivationFunction, AtKinks
 from limen.registry import resolve
-from limen.torch.functional import Named, at
+from limen.torch.autograd import value
+from limen.torch.functional import Named, admitted
 from limen.torch.key import key_of, original_of
 
-__all__ = ["Activation"]
+__all__ = ["ORIGIN", "Activation"]
+
+ORIGIN = "_limen_origin"
+"""What a marked output has: the module, the pre-activation, and the version of the output."""
 
 
 class Activation(nn.Module):
@@ -37,6 +41,7 @@ class Activation(nn.Module):
 
     Attributes:
         function: the function, its learnable parameters at their defaults.
+        marks_output: whether outputs know where they come from (see `lean`).
 
     Raises:
         UnknownNameError: when there is no function, or no parameter, of that name.
@@ -72,6 +77,7 @@ class Activation(nn.Module):
         self._learnable = names
         self._is_gated = found.is_gated
         self.dim = dim
+        self.marks_output = False
         for name in names:
             channels = learnable[name] if isinstance(learnable, Mapping) else None
             shape = () if channels is None else (channels,)
@@ -84,10 +90,18 @@ class Activation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The function on every neuron."""
-        if not self._is_gated and not self._learnable:
-            return at(self._key, (x,))
+        key, inputs = self.call(x)
+        activated = value(inputs, key, (0,) * len(inputs))
+        if self.marks_output and activated.requires_grad:
+            version = None if torch.compiler.is_compiling() else activated._version
+            setattr(activated, ORIGIN, (self, x, version))
+        return activated
+
+    def call(self, x: Tensor) -> tuple[str, Sequence[Tensor]]:
+        """What is evaluated: the function as text, and the tensors it is given."""
         inputs = self._halves(x) if self._is_gated else (x,)
-        return at(self._key, (*inputs, *(self._spread(name, x.ndim) for name in self._learnable)))
+        learnt = [self._spread(name, x.ndim) for name in self._learnable]
+        return self._key, admitted((*inputs, *learnt))
 
     def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
         dim = -1 if self.dim is None else self.dim

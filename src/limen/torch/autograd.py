@@ -21,7 +21,7 @@ from limen.torch.key import partial_of, up
 from limen.torch.native import flows_through, value_of
 from limen.torch.operators import batched
 
-__all__ = ["flows", "value"]
+__all__ = ["are_plain", "flows", "is_transformed", "value", "value_again"]
 
 _PLAIN = (Tensor, torch.nn.Parameter)
 Orders = Sequence[int]
@@ -35,23 +35,40 @@ def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
         key: the function, as `key_of` writes it.
         orders: for each input, how often the function is differentiated by it.
     """
-    if torch.compiler.is_compiling() or not _are_plain(inputs):
+    if torch.compiler.is_compiling() or not are_plain(inputs):
         return operators.value(inputs, key, orders)
-    if _is_transformed():
+    if is_transformed():
         return _TransformedValue.apply(key, orders, *inputs)
     if not torch.is_grad_enabled() or not any(x.requires_grad for x in inputs):
         return value_of(partial_of(key, tuple(orders)), inputs)
     return _Value.apply(key, orders, *inputs)
 
 
+def value_again(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tensor:
+    """The value once more, in a backward pass that kept its inputs and not the value.
+
+    Args:
+        inputs: as for `value`.
+        key: as for `value`.
+        orders: as for `value`.
+        after: a gradient, which must be known before: it keeps a graph's partitioner from keeping
+            the value of the forward pass after all.
+    """
+    if torch.compiler.is_compiling() or not are_plain(inputs):
+        return operators.value_again(inputs, key, orders, after)
+    return value(inputs, key, orders)
+
+
 def flows(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Orders) -> list[Tensor]:
     """The flow by each input, which can be differentiated as well."""
+    if torch.compiler.is_compiling():
+        return operators.flows(grad_output, inputs, key, orders)
     if is_legacy_batchedtensor(grad_output):  # of `torch.autograd.grad(is_grads_batched=True)`
         slopes = [value(inputs, key, up(orders, k)) for k in range(len(inputs))]
         return [grad_output * slope for slope in slopes]
-    if torch.compiler.is_compiling() or not _are_plain([grad_output, *inputs]):
+    if not are_plain([grad_output, *inputs]):
         return operators.flows(grad_output, inputs, key, orders)
-    if _is_transformed():
+    if is_transformed():
         return list(_TransformedFlows.apply(key, orders, grad_output, *inputs))
     needs_grad = grad_output.requires_grad or any(x.requires_grad for x in inputs)
     if not torch.is_grad_enabled() or not needs_grad:
@@ -59,14 +76,14 @@ def flows(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Order
     return list(_Flows.apply(key, orders, grad_output, *inputs))
 
 
-def _are_plain(tensors: Sequence[Tensor]) -> bool:
+def are_plain(tensors: Sequence[Tensor]) -> bool:
     """Whether kernels may have the tensors' memory, and nobody listens to what is called."""
     if torch._C._len_torch_dispatch_stack() or torch.jit.is_tracing():
         return False
     return all(type(x) in _PLAIN for x in tensors)
 
 
-def _is_transformed() -> bool:
+def is_transformed() -> bool:
     """Whether `torch.func` or a level of forward-mode derivatives is at work."""
     return forward_ad._current_level >= 0 or peek_interpreter_stack() is not None
 

@@ -14,7 +14,7 @@ from limen.registry import resolve
 from limen.torch.autograd import value
 from limen.torch.key import key_of
 
-__all__ = ["Named", "at", "evaluate"]
+__all__ = ["Named", "admitted", "evaluate"]
 
 Named = ActivationFunction | str | Callable[..., Any]
 """A function, its name, its formula, or a Python function to trace."""
@@ -45,16 +45,14 @@ def evaluate(function: Named, *inputs: Tensor) -> Tensor:
         >>> torch.autograd.grad(y.sum(), x)[0]
         tensor([0.0592, 0.6000, 1.0490])
     """
-    return at(key_of(resolve(function)), inputs)
+    return value(admitted(inputs), key_of(resolve(function)), (0,) * len(inputs))
 
 
-def at(key: str, inputs: Sequence[Tensor]) -> Tensor:
-    """The value of the function that a text stands for, at tensors as users have them."""
+def admitted(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Tensors as users have them, brought to one shape and a dtype that limen computes with."""
     if len(inputs) > 1:
-        inputs = _together(inputs)
-    elif inputs[0].dtype not in _FLOATS:
-        inputs = [_floating(inputs[0])]
-    return value(inputs, key, (0,) * len(inputs))
+        return _together(inputs)
+    return inputs if inputs[0].dtype in _FLOATS else [_floating(inputs[0])]
 
 
 def _together(inputs: Sequence[Tensor]) -> Sequence[Tensor]:

@@ -1,6 +1,6 @@
-"""The two operators that graphs hold: a function's value, and the flow by each of its inputs.
+"""The operators that graphs hold: a function's value, and the flow by each of its inputs.
 
-Both take the function as text, and for each input the order of the derivative by it, so that they
+They take the function as text, and for each input the order of the derivative by it, so that they
 are closed under differentiation: the derivative of a value is a flow, and that of a flow is flows.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from limen.torch.key import partial_of
 from limen.torch.native import flows_through, value_of
 
-__all__ = ["batched", "flows", "value"]
+__all__ = ["batched", "flows", "value", "value_again"]
 
 
 @torch.library.custom_op("limen::value", mutates_args=())
@@ -32,8 +32,19 @@ def flows(
     return flows_through(partial_of(key, tuple(orders)), grad_output, inputs)
 
 
+@torch.library.custom_op("limen::value_again", mutates_args=())
+def value_again(inputs: Sequence[Tensor], key: str, orders: Sequence[int], after: Tensor) -> Tensor:
+    """The value in a backward pass: `after` is a gradient, and only there to be waited for."""
+    return value_of(partial_of(key, tuple(orders)), inputs)
+
+
 @value.register_fake
 def _(inputs: Sequence[Tensor], key: str, orders: Sequence[int]) -> Tensor:
+    return torch.empty_like(inputs[0])
+
+
+@value_again.register_fake
+def _(inputs: Sequence[Tensor], key: str, orders: Sequence[int], after: Tensor) -> Tensor:
     return torch.empty_like(inputs[0])
 
 
