@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, get_args
 
 from limen.decomposition.program import Program
-from limen.decomposition.table import TABLE, Framework
+from limen.decomposition.table import AS_WRITTEN, TABLE, Framework
 from limen.formula.expression import (
     ZERO,
     Expression,
@@ -32,7 +32,7 @@ from limen.kernels.guards import (
     unless_nan,
 )
 
-__all__ = ["Framework", "decomposed", "power"]
+__all__ = ["Framework", "decomposed", "power", "written"]
 
 _ARGUMENTS = ("a", "b", "c")
 # Beyond this, NaN can only come of an overflow on the way, which in float32 begins at exp(88.8).
@@ -49,11 +49,18 @@ def decomposed(f: ActivationFunction, framework: Framework) -> Program:
     Returns:
         The program: of as many arrays as the function has inputs, of float32 or float64.
     """
+    names = _names(framework)
     expression, numbers = stable(f.expression), f.parameters
     if len(f.inputs) == 1:
         expression, limits = _with_edges(f, expression)
         numbers |= dict(zip(LIMIT_NAMES, limits, strict=False))
-    return Program(_lowered(expression, framework), f.inputs, numbers, _functions(framework))
+    return Program(_lowered(expression, names), f.inputs, numbers, _functions(names))
+
+
+def written(f: ActivationFunction, framework: Framework) -> Program:
+    """The formula as it stands, in the functions that users of a framework would type."""
+    names = _names(framework, as_written=True)
+    return Program(_lowered(f.expression, names), f.inputs, f.parameters, _functions(names))
 
 
 def _with_edges(f: ActivationFunction, form: Expression) -> tuple[Expression, Sequence[float]]:
@@ -71,17 +78,28 @@ def _with_edges(f: ActivationFunction, form: Expression) -> tuple[Expression, Se
     return signed if passes_nan(form) else unless_nan(x, signed), ()
 
 
-def _lowered(root: Expression, framework: Framework) -> Expression:
-    """The same with the formulas of the table in the place of operations that are missing."""
+_Names = tuple[tuple[str, str], ...]
+
+
+@cache
+def _names(framework: Framework, as_written: bool = False) -> _Names:
+    """What each operation is called."""
     column = get_args(Framework).index(framework)
+    cells = {operation: row[column] for operation, row in TABLE.items()}
+    return tuple({**cells, **(AS_WRITTEN.get(framework, {}) if as_written else {})}.items())
+
+
+def _lowered(root: Expression, names: _Names) -> Expression:
+    """The same with the formulas of the table in the place of operations that are missing."""
+    cells = dict(names)
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
-        cell = TABLE[node.operation][column] if arguments and node.varies else ""
+        cell = cells[node.operation] if arguments and node.varies else ""
         if not cell.startswith("="):
             return rebuild(node, arguments)
         leaves = map(parameter, _ARGUMENTS)
         built = substitute(_formula(cell), dict(zip(leaves, arguments, strict=False)))
-        return _lowered(built, framework)
+        return _lowered(built, names)
 
     lowered: Expression = evaluate(root, visit)
     return lowered
@@ -98,10 +116,9 @@ def power(a: Any, b: Any) -> Any:
 
 
 @cache
-def _functions(framework: Framework) -> dict[str, Callable[..., Any]]:
-    """The functions that the table names."""
-    column = get_args(Framework).index(framework)
-    return {name: _found(row[column]) for name, row in TABLE.items() if row[column][0] != "="}
+def _functions(names: _Names) -> dict[str, Callable[..., Any]]:
+    """The functions that are named."""
+    return {operation: _found(cell) for operation, cell in names if not cell.startswith("=")}
 
 
 def _found(path: str) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["TABLE", "Framework", "Row"]
+__all__ = ["AS_WRITTEN", "TABLE", "Framework", "Row"]
 
 Framework = Literal["torch", "jax", "exported"]
 
@@ -105,3 +105,18 @@ TABLE: dict[str, Row] = {
     "sin_plus_cos": _everywhere("=sin(a) + cos(a)"),
 }
 """Every operation but constants, and but what `apply` never builds."""
+
+AS_WRITTEN: dict[Framework, dict[str, str]] = {
+    "torch": {
+        "sech": "=1 / cosh(a)",
+        "softplus": "torch.nn.functional.softplus",
+        "tanhshrink": "torch.nn.functional.tanhshrink",
+    },
+    "jax": {
+        "sech": "=1 / cosh(a)",
+        "erfcx": "=exp(a**2) * erfc(a)",
+        "softplus": "jax.nn.softplus",
+        "tanhshrink": "=a - tanh(a)",
+    },
+}
+"""What people write who have to type it: what limen is compared with."""

@@ -2,7 +2,9 @@
 
 from limen.torch.activation import Activation
 from limen.torch.functional import evaluate
+from limen.torch.memory_report import memory_report
 from limen.torch.mlp import MLP
 from limen.torch.recomputed import lean
+from limen.torch.replace import equivalent, replace
 
-__all__ = ["MLP", "Activation", "evaluate", "lean"]
+__all__ = ["MLP", "Activation", "equivalent", "evaluate", "lean", "memory_report", "replace"]

@@ -12,7 +12,7 @@ from limen.function import ActivationFunction, AtKinks
 from limen.registry import resolve
 from limen.torch.autograd import value
 from limen.torch.functional import Named, admitted
-from limen.torch.key import key_of, original_of
+from limen.torch.key import function_of, key_of, original_of
 
 __all__ = ["ORIGIN", "Activation"]
 
@@ -42,6 +42,7 @@ class Activation(nn.Module):
     Attributes:
         function: the function, its learnable parameters at their defaults.
         marks_output: whether outputs know where they come from (see `lean`).
+        replaced: the module whose place it took (see `replace`).
 
     Raises:
         UnknownNameError: when there is no function, or no parameter, of that name.
@@ -56,6 +57,8 @@ class Activation(nn.Module):
         (tensor([0.7311], grad_fn=<_ValueBackward>), Parameter containing:
         tensor(1., requires_grad=True))
     """
+
+    replaced: nn.Module | None = None
 
     def __init__(
         self,
@@ -82,6 +85,11 @@ class Activation(nn.Module):
             channels = learnable[name] if isinstance(learnable, Mapping) else None
             shape = () if channels is None else (channels,)
             self.register_parameter(name, nn.Parameter(torch.full(shape, found.parameters[name])))
+
+    @property
+    def called(self) -> ActivationFunction:
+        """The function with its learnable parameters as further inputs."""
+        return function_of(self._key)
 
     @property
     def function(self) -> ActivationFunction:

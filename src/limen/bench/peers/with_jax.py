@@ -13,48 +13,9 @@ from numpy.typing import NDArray
 
 from limen.bench.case import Case, Step, refuse_idleness
 from limen.bench.training import RATE, data
-from limen.decomposition.program import Program
+from limen.decomposition import written
 
 __all__ = ["make"]
-
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "add": jnp.add,
-    "multiply": jnp.multiply,
-    "divide": jnp.divide,
-    "power": lambda a, b: a ** (int(b) if isinstance(b, float) and b.is_integer() else b),
-    "less": jnp.less,
-    "less_equal": jnp.less_equal,
-    "greater": jnp.greater,
-    "greater_equal": jnp.greater_equal,
-    "equal": jnp.equal,
-    "not_equal": jnp.not_equal,
-    "where": jnp.where,
-    "minimum": jnp.minimum,
-    "maximum": jnp.maximum,
-    "clip": jnp.clip,
-    "abs": jnp.abs,
-    "sign": jnp.sign,
-    "sqrt": jnp.sqrt,
-    "exp": jnp.exp,
-    "expm1": jnp.expm1,
-    "log": jnp.log,
-    "log1p": jnp.log1p,
-    "sin": jnp.sin,
-    "cos": jnp.cos,
-    "sinh": jnp.sinh,
-    "cosh": jnp.cosh,
-    "tanh": jnp.tanh,
-    "sech": lambda a: 1 / jnp.cosh(a),
-    "atan": jnp.arctan,
-    "erf": jax.scipy.special.erf,
-    "erfc": jax.scipy.special.erfc,
-    "erfcx": lambda a: jnp.exp(a**2) * jax.scipy.special.erfc(a),
-    "sigmoid": jax.nn.sigmoid,
-    "softplus": jax.nn.softplus,
-    "tanhshrink": lambda a: a - jnp.tanh(a),
-    "sin_plus_cos": lambda a: jnp.sin(a) + jnp.cos(a),
-}
-"""As JAX's users write them."""
 
 NAMED: dict[str, Callable[[Any], Any]] = {
     "relu": jax.nn.relu,
@@ -92,7 +53,7 @@ class WithJax:
         f = case.function()
         refuse_idleness(f)
         named = NAMED.get(f.name) if case.is_standard() else None
-        function = named or Program(f.expression, f.inputs, f.parameters, OPERATIONS)
+        function = named or written(f, "jax")
         *inputs, grad_output = map(jnp.asarray, case.arrays(len(f.inputs)))
         if case.direction == "forward":
             compiled = jax.jit(lambda *a: (function(*a),))

@@ -12,59 +12,11 @@ from torch.nn import functional
 
 from limen.bench.case import Case, Step, refuse_idleness
 from limen.bench.training import LAYERS, RATE, data
-from limen.decomposition.program import Program
+from limen.decomposition import Program, written
 from limen.errors import LimenError
-from limen.formula.operations import COMPARISONS
 
 __all__ = ["make"]
 
-
-def _minimum(a: Any, b: Any) -> Any:
-    """Of two tensors, or of a tensor and a number, as torch.clamp takes it."""
-    if isinstance(a, float):
-        a, b = b, a
-    return torch.clamp(a, max=b) if isinstance(b, float) else torch.minimum(a, b)
-
-
-def _maximum(a: Any, b: Any) -> Any:
-    if isinstance(a, float):
-        a, b = b, a
-    return torch.clamp(a, min=b) if isinstance(b, float) else torch.maximum(a, b)
-
-
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: a + b,
-    "multiply": lambda a, b: a * b,
-    "divide": lambda a, b: a / b,
-    "power": lambda a, b: a**b,
-    **COMPARISONS,
-    "where": torch.where,
-    "minimum": _minimum,
-    "maximum": _maximum,
-    "clip": torch.clamp,
-    "abs": torch.abs,
-    "sign": torch.sign,
-    "sqrt": torch.sqrt,
-    "exp": torch.exp,
-    "expm1": torch.expm1,
-    "log": torch.log,
-    "log1p": torch.log1p,
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "sinh": torch.sinh,
-    "cosh": torch.cosh,
-    "tanh": torch.tanh,
-    "sech": lambda a: 1 / torch.cosh(a),
-    "atan": torch.atan,
-    "erf": torch.erf,
-    "erfc": torch.erfc,
-    "erfcx": torch.special.erfcx,
-    "sigmoid": torch.sigmoid,
-    "softplus": functional.softplus,
-    "tanhshrink": functional.tanhshrink,
-    "sin_plus_cos": lambda a: torch.sin(a) + torch.cos(a),
-}
-"""As PyTorch's users write them."""
 
 _SAME_NAME = (
     "relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign",
@@ -95,7 +47,7 @@ class WithTorch:
         f = case.function()
         refuse_idleness(f)
         named = NAMED.get(f.name) if case.is_standard() else None
-        function = named or _typed_in(Program(f.expression, f.inputs, f.parameters, OPERATIONS), f)
+        function = named or _typed_in(written(f, "torch"), f)
         *inputs, grad_output = map(torch.from_numpy, case.arrays(len(f.inputs)))
         if case.direction == "forward":
             return self._forward(function, inputs)
