@@ -29,7 +29,7 @@ _HOMES = {
     "vector": ("log_softmax", "softmax", "softmin"),
     "layers": (
         "Activation", "Adam", "AdamW", "BinaryCrossEntropy", "CrossEntropy", "HalfSquaredError",
-        "Linear", "Model", "SGD", "load",
+        "Linear", "Model", "SGD", "from_torch", "load",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, public in _HOMES.items() for name in public}

@@ -24,9 +24,9 @@ ARROWS: dict[str, set[str]] = {
     "picture": {"formula"},
     "vector": {"memory"},
     "function": BELOW_FUNCTION,
-    "layers": {"function", "vector", *BELOW_FUNCTION},
     "decomposition": {"function", *BELOW_FUNCTION},
     "torch": {"decomposition", "function", *BELOW_FUNCTION},
+    "layers": {"function", "torch", "vector", *BELOW_FUNCTION},  # torch: `Model.to_torch`
     "jax": {"decomposition", "function", *BELOW_FUNCTION},
     "certify": {"function", *BELOW_FUNCTION},
     "tuning": {"certify", "function", *BELOW_FUNCTION},

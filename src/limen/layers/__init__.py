@@ -7,6 +7,7 @@ Every array on the way stays readable at its layer; see `Layer`.
 """
 
 from limen.layers.activation import Activation
+from limen.layers.conversion import from_torch
 from limen.layers.entropy import BinaryCrossEntropy, CrossEntropy
 from limen.layers.gradients import GradientReport, GradientRow
 from limen.layers.history import History
@@ -40,6 +41,7 @@ __all__ = [
     "Parameter",
     "Summary",
     "Trace",
+    "from_torch",
     "load",
     "save",
 ]

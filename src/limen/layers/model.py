@@ -20,6 +20,8 @@ from limen.layers.passing import Pass, predict, shapes_through
 if TYPE_CHECKING:
     from os import PathLike
 
+    import torch
+
     from limen.layers.gradients import GradientReport
     from limen.layers.history import History
     from limen.layers.step import TrainingStep
@@ -235,6 +237,12 @@ class Model:
         from limen.layers.storage import save
 
         save(self, path)
+
+    def to_torch(self) -> torch.nn.Sequential:
+        """A `torch.nn.Sequential` of the same layers, with copies of the parameters."""
+        from limen.layers.conversion import to_torch
+
+        return to_torch(self)
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Every parameter that learns, in the order of the layers."""

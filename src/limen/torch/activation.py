@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from limen.errors import ShapeError
 from limen.function import ActivationFunction, AtKinks
 from limen.registry import resolve
-from limen.torch.autograd import value
+from limen.torch.autograd import is_eager, value
+from limen.torch.compact import check_is_piecewise_linear, compact_value
 from limen.torch.functional import Named, admitted
 from limen.torch.key import function_of, key_of, original_of
 
@@ -36,16 +37,20 @@ class Activation(nn.Module):
             channels, as `num_parameters` of `torch.nn.PReLU` does.
         dim: the dimension that a gated function halves (the last one if left out), and the one
             that channels stand in (1 if left out, as for PReLU; the last for fewer dimensions).
+        compact: whether to keep two bits an element for backward in the place of the input: for
+            functions made of straight lines, with the same gradients. (In graphs, the input.)
         at_kinks: the derivative at kinks; 0.0 is PyTorch's choice for relu. None is the formula's.
         **parameters: values of the function's parameters.
 
     Attributes:
         function: the function, its learnable parameters at their defaults.
+        learnable: the names of the parameters that learn, each a tensor of this module.
         marks_output: whether outputs know where they come from (see `lean`).
         replaced: the module whose place it took (see `replace`).
 
     Raises:
         UnknownNameError: when there is no function, or no parameter, of that name.
+        FormulaError: for a compact mode where there is none.
 
     Example:
         >>> import torch
@@ -66,6 +71,7 @@ class Activation(nn.Module):
         *,
         learnable: str | Iterable[str] | Mapping[str, int] = (),
         dim: int | None = None,
+        compact: bool = False,
         at_kinks: AtKinks = None,
         **parameters: float,
     ) -> None:
@@ -77,10 +83,13 @@ class Activation(nn.Module):
             found = found.with_kinks(at_kinks)
         names = (learnable,) if isinstance(learnable, str) else tuple(learnable)
         self._key = key_of(found, names)
-        self._learnable = names
+        self.learnable = names
         self._is_gated = found.is_gated
         self.dim = dim
+        self.compact = compact
         self.marks_output = False
+        if compact:
+            check_is_piecewise_linear(found)
         for name in names:
             channels = learnable[name] if isinstance(learnable, Mapping) else None
             shape = () if channels is None else (channels,)
@@ -99,6 +108,8 @@ class Activation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The function on every neuron."""
         key, inputs = self.call(x)
+        if self.compact and is_eager(inputs):
+            return compact_value(key, inputs[0])
         activated = value(inputs, key, (0,) * len(inputs))
         if self.marks_output and activated.requires_grad:
             version = None if torch.compiler.is_compiling() else activated._version
@@ -108,7 +119,7 @@ class Activation(nn.Module):
     def call(self, x: Tensor) -> tuple[str, Sequence[Tensor]]:
         """What is evaluated: the function as text, and the tensors it is given."""
         inputs = self._halves(x) if self._is_gated else (x,)
-        learnt = [self._spread(name, x.ndim) for name in self._learnable]
+        learnt = [self._spread(name, x.ndim) for name in self.learnable]
         return self._key, admitted((*inputs, *learnt))
 
     def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,13 +144,15 @@ class Activation(nn.Module):
         """What stands between the parentheses of the repr."""
         f = self.function
         parts = [f.name if f.name == f.formula else f"{f.name}: {f.formula}"]
-        parts += [f"{n}={v:g}" for n, v in f.parameters.items() if n not in self._learnable]
-        if self._learnable:
-            parts.append(f"learnable={', '.join(self._learnable)}")
+        parts += [f"{n}={v:g}" for n, v in f.parameters.items() if n not in self.learnable]
+        if self.learnable:
+            parts.append(f"learnable={', '.join(self.learnable)}")
         if f.at_kinks is not None:
             parts.append(f"at_kinks={f.at_kinks}")
         if f.surrogate_function is not None:
             parts.append(f"backward of {f.surrogate_function.name}")
+        if self.compact:
+            parts.append("compact: 2 bits kept an element, gradient exact")
         if self._is_gated:
             parts.append(f"first half: value, second half: gate, dim={self.dim or -1}")
         return ", ".join(parts)

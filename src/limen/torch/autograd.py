@@ -21,7 +21,7 @@ from limen.torch.key import partial_of, up
 from limen.torch.native import flows_through, value_of
 from limen.torch.operators import batched
 
-__all__ = ["are_plain", "flows", "is_transformed", "value", "value_again"]
+__all__ = ["are_plain", "flows", "is_eager", "is_transformed", "value", "value_again"]
 
 _PLAIN = (Tensor, torch.nn.Parameter)
 Orders = Sequence[int]
@@ -81,6 +81,11 @@ def are_plain(tensors: Sequence[Tensor]) -> bool:
     if torch._C._len_torch_dispatch_stack() or torch.jit.is_tracing():
         return False
     return all(type(x) in _PLAIN for x in tensors)
+
+
+def is_eager(tensors: Sequence[Tensor]) -> bool:
+    """Whether plain autograd is all that there is."""
+    return not torch.compiler.is_compiling() and are_plain(tensors) and not is_transformed()
 
 
 def is_transformed() -> bool:

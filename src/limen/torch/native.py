@@ -18,7 +18,7 @@ from limen import memory
 from limen.decomposition import decomposed
 from limen.function import ActivationFunction
 
-__all__ = ["WIDER", "flows_through", "fresh_like", "value_of"]
+__all__ = ["WIDER", "as_array", "flows_through", "fresh_like", "value_of"]
 
 WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 """What a decomposition computes in, for formats that are rounded to."""
@@ -31,7 +31,7 @@ def value_of(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
     if not _have_kernels(inputs):
         return _decomposed_value(f, inputs)
     out = fresh_like(inputs[0])
-    f(*map(_array, inputs), out=_array(out))
+    f(*map(as_array, inputs), out=as_array(out))
     return out
 
 
@@ -43,8 +43,9 @@ def flows_through(
         slopes = [f.derivative(name) for name in f.inputs]
         return [grad_output * _decomposed_value(slope, inputs) for slope in slopes]
     outs = [fresh_like(x) for x in inputs]
-    given = list(map(_array, outs))
-    f.backward(_array(grad_output), *map(_array, inputs), out=given if len(given) > 1 else given[0])
+    arrays = list(map(as_array, outs))
+    out = arrays if f.is_gated else arrays[0]
+    f.backward(as_array(grad_output), *map(as_array, inputs), out=out)
     return outs
 
 
@@ -61,7 +62,7 @@ def _have_kernels(inputs: Sequence[Tensor]) -> bool:
     return all(x.device == _CPU for x in inputs)
 
 
-def _array(x: Tensor) -> NDArray[np.generic]:
+def as_array(x: Tensor) -> NDArray[np.generic]:
     """The tensor's memory as an array."""
     x = x.detach()
     if x.is_neg():

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from limen.torch.activation import ORIGIN, Activation
-from limen.torch.autograd import are_plain, flows, is_transformed, value, value_again
+from limen.torch.autograd import flows, is_eager, value, value_again
 
 __all__ = ["LinearAfter", "lean", "linear_after"]
 
@@ -81,7 +81,7 @@ def _saves_its_input(linear: nn.Linear, x: Tensor) -> bool:
     """Whether PyTorch would keep the activation, and plain autograd is what differentiates."""
     if not torch.is_grad_enabled() or not linear.weight.requires_grad or x.ndim == 0:
         return False
-    return torch.compiler.is_compiling() or (are_plain((x, linear.weight)) and not is_transformed())
+    return torch.compiler.is_compiling() or is_eager((x, linear.weight))
 
 
 class LinearAfter(nn.Linear):
