@@ -15,6 +15,7 @@ import ctypes
 import gc
 import statistics
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -122,8 +123,8 @@ def functions(console: Console, sizes: tuple[int, ...]) -> None:
             x, flow = torch.randn(size), torch.randn(size)
             leaf = x.clone().requires_grad_()
             with torch.no_grad():
-                forward = timed({way: (lambda f=f: f(x)) for way, f in ways.items()})
-            both = timed({way: (lambda f=f: step_of(f, leaf, flow)) for way, f in ways.items()})
+                forward = timed({way: partial(f, x) for way, f in ways.items()})
+            both = timed({way: partial(step_of, f, leaf, flow) for way, f in ways.items()})
             for direction, found in (("forward", forward), ("both", both)):
                 row = [ratio(found[way]) for way in ways]
                 row[0] = f"{found['seconds'] * 1e6:.0f} µs"
@@ -199,7 +200,7 @@ def training(console: Console, cases: list[tuple[str, str, int, int]]) -> None:
         for way, model in variants.items():
             parameters = sum(p.numel() * 4 for p in model.parameters())
             time = f"{times['seconds'] * 1e3:.2f} ms" if way == "eager" else ratio(times[way])
-            held = kept(lambda model=model: model(x)) - parameters
+            held = kept(partial(model, x)) - parameters
             cells += [time, f"{max(held, 0) / 1e6:.1f} MB", f"{peak(steps[way]) / 1e6:.1f} MB"]
         table.add_row(kind, name, str(batch), str(width), *cells)
     console.print(table)
