@@ -100,8 +100,8 @@ class ActivationFunction(Properties):
 
     @property
     def is_gated(self) -> bool:
-        """Whether it takes a gate and a value."""
-        return len(self.inputs) == 2
+        """Whether it takes a gate and a value (or learnable parameters as further inputs)."""
+        return len(self.inputs) > 1
 
     @cached_property
     def formula(self) -> str:

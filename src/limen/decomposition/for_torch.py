@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import torch
 
-__all__ = ["maximum", "minimum", "where"]
+__all__ = ["clip", "maximum", "minimum", "where"]
 
 
 def where(condition: Any, yes: Any, no: Any) -> Any:
-    """`torch.where`, and of two numbers one as float64: PyTorch would round them to float32."""
+    """`torch.where`, and of two numbers in float64 where float32 would round them."""
     if isinstance(yes, float) and isinstance(no, float):
-        yes = torch.full((), yes, dtype=torch.float64, device=condition.device)
+        dtype = torch.float32 if _is_single(yes) and _is_single(no) else torch.float64
+        yes = torch.full((), yes, dtype=dtype, device=condition.device)
     return torch.where(condition, yes, no)
 
 
@@ -28,3 +30,15 @@ def maximum(a: Any, b: Any) -> Any:
     if isinstance(a, float):
         a, b = b, a
     return torch.clamp(a, min=b) if isinstance(b, float) else torch.maximum(a, b)
+
+
+def clip(a: Any, low: Any, high: Any) -> Any:
+    """`minimum(maximum(a, low), high)`; between two numbers in one step."""
+    if isinstance(low, float) and isinstance(high, float):
+        return torch.clamp(a, low, high)
+    return minimum(maximum(a, low), high)
+
+
+def _is_single(number: float) -> bool:
+    """Whether float32 holds a number exactly; if it is none, as well."""
+    return number != number or ctypes.c_float(number).value == number

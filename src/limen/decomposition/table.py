@@ -28,10 +28,10 @@ def _everywhere(cell: str) -> Row:
     return Row(cell, cell, cell)
 
 
-def _here(name: str) -> Row:
+def _here(name: str, exported: str = "") -> Row:
     """A function that takes numbers beside arrays, as formulas have them."""
     torch = f"limen.decomposition.for_torch.{name}"
-    return Row(torch, f"jax.numpy.{name}", torch)
+    return Row(torch, f"jax.numpy.{name}", exported or torch)
 
 
 def _named(name: str, jax: str = "", exported: str = "") -> Row:
@@ -64,9 +64,10 @@ TABLE: dict[str, Row] = {
     "equal": _everywhere("operator.eq"),
     "not_equal": _everywhere("operator.ne"),
     "where": _here("where"),
-    "minimum": _here("minimum"),
-    "maximum": _here("maximum"),
-    "clip": _everywhere("=minimum(maximum(a, b), c)"),
+    # Exporters write Clip with one bound left out, which is the largest finite number to ONNX.
+    "minimum": _here("minimum", "=where(b < a, b, a)"),
+    "maximum": _here("maximum", "=where(a < b, b, a)"),
+    "clip": _here("clip"),
     "abs": _named("abs"),
     "sign": _named("sign"),
     "sqrt": _named("sqrt"),
@@ -98,7 +99,8 @@ TABLE: dict[str, Row] = {
         "torch.special.erfcx",
         *2 * [f"=where(a < 0, 2 * exp(a**2) - {_ERFCX}, {_ERFCX})"],
     ),
-    "sigmoid": _named("sigmoid", "nn.sigmoid"),
+    # Runtimes cut theirs off: onnxruntime's sigmoid is wrong by up to 1e-7 below -17.
+    "sigmoid": _named("sigmoid", "nn.sigmoid", exported="=1 / (1 + exp(-a))"),
     # Mächler, Accurately computing log(1 - exp(-|a|)) (2012).
     "softplus": _everywhere("=maximum(a, 0) + log1p(exp(-abs(a)))"),
     "tanhshrink": _everywhere(f"=where(abs(a) < 0.5, {_TANHSHRINK}, a - tanh(a))"),

@@ -15,11 +15,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from limen import memory
-from limen.decomposition import decomposed
+from limen.decomposition import Framework, decomposed
 from limen.function import ActivationFunction
 from limen.launchers import Launchers
 
-__all__ = ["WIDER", "as_array", "flows_through", "fresh_like", "value_of"]
+__all__ = [
+    "WIDER",
+    "as_array",
+    "decomposed_value",
+    "flows_through",
+    "fresh_like",
+    "value_of",
+]
 
 WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 """What a decomposition computes in, for formats that are rounded to."""
@@ -30,7 +37,7 @@ _FEW = 1 << 20  # elements, from which on a microsecond is nothing
 def value_of(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
     """The function's value; inputs of one shape and one dtype."""
     if not _have_kernels(inputs):
-        return _decomposed_value(f, inputs)
+        return decomposed_value(f, inputs)
     out = fresh_like(inputs[0])
     if not _quickly(f, "forward", (*inputs, out)):
         f(*map(as_array, inputs), out=as_array(out))
@@ -43,7 +50,7 @@ def flows_through(
     """The flow by each input, in one pass over memory."""
     if not _have_kernels(inputs):
         slopes = [f.derivative(name) for name in f.inputs]
-        return [grad_output * _decomposed_value(slope, inputs) for slope in slopes]
+        return [grad_output * decomposed_value(slope, inputs) for slope in slopes]
     outs = [fresh_like(x) for x in inputs]
     if not _quickly(f, "backward", (grad_output, *inputs, *outs)):
         arrays = list(map(as_array, outs))
@@ -97,8 +104,17 @@ def as_array(x: Tensor) -> NDArray[np.generic]:
     return x.numpy()
 
 
-def _decomposed_value(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
+def decomposed_value(
+    f: ActivationFunction, inputs: Sequence[Tensor], framework: Framework = "torch"
+) -> Tensor:
+    """The function's value, made of PyTorch's own operations."""
     first = inputs[0]
-    wide = WIDER.get(first.dtype, first.dtype)
-    value = decomposed(f, "torch")(*(x.to(wide) for x in inputs))
-    return torch.as_tensor(value).to(first.dtype).expand(first.shape)
+    wide = WIDER.get(first.dtype)
+    value = decomposed(f, framework)(*(inputs if wide is None else [x.to(wide) for x in inputs]))
+    if not isinstance(value, Tensor):  # a constant
+        return torch.full_like(first, value)
+    if any(
+        value is x for x in inputs
+    ):  # the identity: an operator must not return what it is given
+        return value.clone()
+    return value if value.dtype == first.dtype else value.to(first.dtype)

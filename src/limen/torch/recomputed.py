@@ -81,6 +81,8 @@ def _saves_its_input(linear: nn.Linear, x: Tensor) -> bool:
     """Whether PyTorch would keep the activation, and plain autograd is what differentiates."""
     if not torch.is_grad_enabled() or not linear.weight.requires_grad or x.ndim == 0:
         return False
+    if torch.compiler.is_exporting():
+        return False
     return torch.compiler.is_compiling() or is_eager((x, linear.weight))
 
 

@@ -1,0 +1,21 @@
+"""What `torch.export` finds: a function's value in operations that need no limen where they run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from limen.torch.key import partial_of
+from limen.torch.native import decomposed_value
+
+__all__ = ["exported_value"]
+
+
+# Dynamo, which a strict export traces with, takes the call as one: what is inside are formulas, of
+# which it knows nothing. They are gone when the call is traced in its turn, into ATen operations.
+@torch.compiler.allow_in_graph
+def exported_value(inputs: Sequence[Tensor], key: str, orders: Sequence[int]) -> Tensor:
+    """A function's value in PyTorch operations that ONNX has too."""
+    return decomposed_value(partial_of(key, tuple(orders)), inputs, "exported")
