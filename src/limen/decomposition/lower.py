@@ -64,11 +64,11 @@ def _moderate(root: Expression) -> Expression:
     """The same in steps that do not overflow before the result does."""
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
-        match node.operation:
-            case "sqrt":
-                return square_root(*arguments, large=LARGE)
-            case "power":
-                return raised(*arguments, large=LARGE)
+        match node.operation, arguments:
+            case "sqrt", (square,):
+                return square_root(square, LARGE)
+            case "power", (base, exponent):
+                return raised(base, exponent, LARGE)
         return rebuild(node, arguments)
 
     moderate: Expression = evaluate(spread_denominators(root), visit)
