@@ -98,7 +98,7 @@ TABLE: dict[str, Row] = {
     "log": _named("log"),
     "log1p": _named(
         "log1p",
-        exported="=where(1 + a == 1, a, where(a < 1e8, log(1 + a) * (a / ((1 + a) - 1)), log(a)))",
+        exported="=where(1 + a == 1, a, where(a < 1e16, log(1 + a) * (a / ((1 + a) - 1)), log(a)))",
     ),
     "sin": _named("sin"),
     "cos": _named("cos"),
