@@ -133,8 +133,8 @@ class Activation(nn.Module):
     def _spread(self, name: str, ndim: int) -> Tensor:
         """A learnable parameter in the shape that goes with an input of so many dimensions."""
         tensor: Tensor = getattr(self, name)
-        if tensor.ndim == 0:
-            return tensor
+        if tensor.ndim == 0 or ndim == 0:
+            return tensor.reshape(())
         dim = min(1, ndim - 1) if self.dim is None else self.dim % ndim
         return tensor.reshape(-1, *(1,) * (ndim - 1 - dim))
 
