@@ -17,7 +17,7 @@ from torch._C._functorch import is_legacy_batchedtensor, peek_interpreter_stack
 from torch.autograd import forward_ad
 
 from limen.torch import operators
-from limen.torch.exported import exported_value
+from limen.torch.exported import exported_value, is_exporting
 from limen.torch.key import partial_of, up
 from limen.torch.native import flows_through, value_of
 from limen.torch.operators import batched
@@ -36,9 +36,9 @@ def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
         key: the function, as `key_of` writes it.
         orders: for each input, how often the function is differentiated by it.
     """
-    if torch.compiler.is_exporting():
-        return exported_value(inputs, key, orders)
     if torch.compiler.is_compiling() or not are_plain(inputs):
+        if is_exporting():
+            return exported_value(inputs, key, orders)
         return operators.value(inputs, key, orders)
     if is_transformed():
         return _TransformedValue.apply(key, orders, *inputs)
