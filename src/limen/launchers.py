@@ -10,6 +10,7 @@ from limen.kernels.arrays import named_dtype
 from limen.kernels.cache import compiling
 
 if TYPE_CHECKING:
+    from limen.function import ActivationFunction
     from limen.kernels.cpu import Launcher
 
 __all__ = ["Launchers"]
@@ -29,11 +30,13 @@ class Launchers:
         quick_forward: runs the kernel on plain arrays, the outputs last, and returns True; None,
             with nothing written, for all that is not plain (see `kernels/quick.py`).
         quick_backward: the same for the backward pass.
+        kept: what an adapter keeps of `addressed`, by whatever it goes by.
     """
 
     def __init__(self, binding: Binding) -> None:
         self._binding = binding
         self._ready: dict[tuple[str, str], Launcher] = {}
+        self.kept: dict[Any, Callable[..., Any] | None] = {}
         self._opened: set[tuple[str, str]] = set()
         self.quick_forward: Callable[..., bool | None] = _not_yet
         self.quick_backward: Callable[..., bool | None] = _not_yet
@@ -53,6 +56,19 @@ class Launchers:
             self._opened.add(key)
             self._open(direction)
         return found
+
+    def addressed(self, direction: str, dtype: str) -> Callable[..., Any] | None:
+        """The kernel of a direction for arrays that are not NumPy's: see `addressed_call`."""
+        launcher = self.launcher(direction, dtype)
+        with compiling:
+            from limen.kernels.quick import addressed_call
+
+            return addressed_call(launcher)
+
+    @staticmethod
+    def of(function: ActivationFunction) -> Launchers:
+        """The launchers of a function."""
+        return function._launchers
 
     def _open(self, direction: str) -> None:
         """Opens the quick way, which takes a function that is called more than once."""

@@ -139,13 +139,20 @@ def register(function: ActivationFunction, name: str | None = None) -> Activatio
     return function
 
 
-def resolve(function: ActivationFunction | str | Callable[..., Any]) -> ActivationFunction:
-    """What a caller means by a function, a name, the text of a formula, or a Python function."""
+def resolve(
+    function: ActivationFunction | str | Callable[..., Any], **parameters: float
+) -> ActivationFunction:
+    """What a caller means by a function, a name, the text of a formula, or a Python function.
+
+    Args:
+        function: any of these.
+        **parameters: values of its parameters; a text has those that are given.
+    """
     if isinstance(function, ActivationFunction):
-        return function
+        return function.with_parameters(**parameters) if parameters else function
     if isinstance(function, str) and function.isidentifier() and function != "x":
-        return get(function)
-    return activation(function)
+        return get(function, **parameters)
+    return activation(function, None, **parameters)
 
 
 def find_definition(name: str) -> Definition | None:

@@ -16,7 +16,10 @@ import typer
 from limen.cli import app
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ALL_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
+BLOCKS = [block for block in ALL_BLOCKS if "limen.torch" not in block]
+TORCH_BLOCKS = [block for block in ALL_BLOCKS if "limen.torch" in block]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
@@ -48,6 +51,15 @@ def test_the_readme_runs(
     assert "Linear" in capsys.readouterr().out  # the trace
 
 
+def test_the_readme_runs_in_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    block = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.GELU(), torch.nn.Linear(4, 4))
+    (text,) = TORCH_BLOCKS
+    namespace = {"model": block, "x": torch.ones(2, 4)}
+    exec(compile(text, str(ROOT / "README.md"), "exec"), namespace)
+    assert "Activation" in repr(block[1])
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(path), run_name="__main__")
@@ -57,6 +69,8 @@ def test_examples_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_what_a_page_shows_is_what_comes_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMEN_TIER", "general")  # a page may set it; that ends with the page
+    if "import torch" in path.read_text(encoding="utf-8"):
+        pytest.importorskip("torch")
     failed, _ = doctest.testfile(str(path), module_relative=False, encoding="utf-8")
     assert not failed, f"python tools/refresh_docs.py docs/{path.name}, and read what changed"
 

@@ -33,7 +33,7 @@ from limen.kernels.sweep import (
     sweep_address,
 )
 
-__all__ = ["HELD", "quick_call"]
+__all__ = ["HELD", "addressed_call", "quick_call"]
 
 HELD = 1 << 10
 """So many elements are computed without giving up the GIL, which would take about as long."""
@@ -45,8 +45,9 @@ _CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
 _PLAIN = _CONTIGUOUS | _ALIGNED
 
 # Words of a table of routes: a scratch, the number of rows, and for each row a dtype and the record
-# of its kernel.
+# of its kernel. Where there is but one route: a scratch and the record.
 _SCRATCH, _ROWS, _FIRST_ROW = range(3)
+_RECORD = 1
 _MOST_ARRAYS = 8
 
 _METH_FASTCALL = 0x80
@@ -87,13 +88,39 @@ def quick_call(kernels: Iterable[tuple[np.dtype[Any], HasRecord]]) -> Callable[.
     words = [_scratch.ctypes.data, len(pairs), *rows]
     routes = np.array(words, np.int64).view(_Routes)
     routes.kept = tuple(launcher for _, launcher in pairs)
-    new = ctypes.pythonapi.PyCFunction_NewEx
-    new.restype, new.argtypes = (
-        ctypes.py_object,
-        [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p],
-    )
-    function: Callable[..., Any] = new(ctypes.addressof(_definition()), routes, None)
+    definition = ctypes.addressof(_definition("quick", _quick))
+    function: Callable[..., Any] = _new_builtin()(definition, routes, None)
     return function
+
+
+def addressed_call(launcher: HasRecord) -> Callable[..., Any] | None:
+    """A function of the addresses of arrays, the outputs last, and of their number of elements.
+
+    For arrays of others, who know that each lies in memory as one row, of the right format, and
+    that no output overlaps another array. It returns True when the kernel has run on them; None,
+    with nothing written, for more elements than are one thread's work.
+
+    Args:
+        launcher: what computes it.
+
+    Returns:
+        The function; None where this way is not open.
+    """
+    if not _is_open():
+        return None
+    words = np.array([_scratch.ctypes.data, launcher.record], np.int64).view(_Routes)
+    words.kept = (launcher,)
+    definition = ctypes.addressof(_definition("addressed", _addressed))
+    function: Callable[..., Any] = _new_builtin()(definition, words, None)
+    return function
+
+
+@cache
+def _new_builtin() -> Callable[..., Any]:
+    new = ctypes.pythonapi.PyCFunction_NewEx
+    new.restype = ctypes.py_object
+    new.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+    return new
 
 
 class _MethodDefinition(ctypes.Structure):
@@ -108,8 +135,8 @@ class _MethodDefinition(ctypes.Structure):
 
 
 @cache
-def _definition() -> _MethodDefinition:
-    return _MethodDefinition(b"quick", assembled("quick", 3, _quick), _METH_FASTCALL, None)
+def _definition(name: str, write: Callable[..., None]) -> _MethodDefinition:
+    return _MethodDefinition(name.encode(), assembled(name, 3, write), _METH_FASTCALL, None)
 
 
 # --- Whether arrays are laid out as we think -------------------------------------------------
@@ -186,17 +213,25 @@ def _quick(code: Assembler, self: Word, objects: Word, count: Word) -> None:
         require(builder.or_(is_same, distance > extent - 1))
         with code.when(builder.and_(is_same, extent.differs(0))):
             code.store(how, 0, code.word(COPIED))
-    with code.either(size > HELD) as (free, held):
-        with free:
-            state = code.call(_python("PyEval_SaveThread"), [])
-            scratch = code.call(_python("PyMem_RawMalloc"), [code.word(SCRATCH)])
-            _run(code, record, table, scratch, code.load(how), size)
-            code.call(_python("PyMem_RawFree"), [scratch])
-            code.call(_python("PyEval_RestoreThread"), [state])
-        with held:
-            _run(code, record, table, code.load(routes, _SCRATCH), code.load(how), size)
+    _run(code, record, table, code.load(routes, _SCRATCH), code.load(how), size)
     _return(code, _TRUE)
     builder.position_at_end(refusal)
+    _return(code, _NONE)
+
+
+def _addressed(code: Assembler, self: Word, objects: Word, count: Word) -> None:
+    table, routes = code.table(_MOST_ARRAYS), code.load(self, _DATA)
+    record = code.load(routes, _RECORD)
+    inputs = code.load(record, INPUTS)
+    size = code.call(_python("PyLong_AsSize_t"), [code.load(objects, count - 1)])
+    is_right = (inputs + code.load(record, OUTPUTS) + 1).equals(count)
+    fits = code.builder.and_(is_right, size < code.load(record, LIMIT) + 1)
+    with code.when(fits):
+        with code.loop(code.word(0), count - 1) as k:
+            address = code.call(_python("PyLong_AsSize_t"), [code.load(objects, k)])
+            code.store(table, k, address)
+        _run(code, record, table, code.load(routes, _SCRATCH), code.word(DIRECT), size)
+        _return(code, _TRUE)
     _return(code, _NONE)
 
 
@@ -222,5 +257,14 @@ def _size(code: Assembler, array: Word) -> Word:
 
 
 def _run(code: Assembler, record: Word, table: Word, scratch: Word, how: Word, size: Word) -> None:
+    """The kernel over all elements: without the GIL, and with a scratch of its own, if many."""
     zero = code.word(0)
-    code.call(sweep_address(), [record, table, scratch, how, zero, zero, size])
+    with code.either(size > HELD) as (free, held):
+        with free:
+            state = code.call(_python("PyEval_SaveThread"), [])
+            own = code.call(_python("PyMem_RawMalloc"), [code.word(SCRATCH)])
+            code.call(sweep_address(), [record, table, own, how, zero, zero, size])
+            code.call(_python("PyMem_RawFree"), [own])
+            code.call(_python("PyEval_RestoreThread"), [state])
+        with held:
+            code.call(sweep_address(), [record, table, scratch, how, zero, zero, size])

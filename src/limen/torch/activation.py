@@ -40,7 +40,7 @@ class Activation(nn.Module):
         compact: whether to keep two bits an element for backward in the place of the input: for
             functions made of straight lines, with the same gradients. (In graphs, the input.)
         at_kinks: the derivative at kinks; 0.0 is PyTorch's choice for relu. None is the formula's.
-        **parameters: values of the function's parameters.
+        **parameters: values of the function's parameters; a text has those that are given.
 
     Attributes:
         function: the function, its learnable parameters at their defaults.
@@ -76,9 +76,7 @@ class Activation(nn.Module):
         **parameters: float,
     ) -> None:
         super().__init__()
-        found = resolve(function)
-        if parameters:
-            found = found.with_parameters(**parameters)
+        found = resolve(function, **parameters)
         if at_kinks is not None:
             found = found.with_kinks(at_kinks)
         names = (learnable,) if isinstance(learnable, str) else tuple(learnable)

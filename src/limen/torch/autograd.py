@@ -42,7 +42,7 @@ def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
         return operators.value(inputs, key, orders)
     if is_transformed():
         return _TransformedValue.apply(key, orders, *inputs)
-    if not torch.is_grad_enabled() or not any(x.requires_grad for x in inputs):
+    if not torch.is_grad_enabled() or not _need_grad(inputs):
         return value_of(partial_of(key, tuple(orders)), inputs)
     return _Value.apply(key, orders, *inputs)
 
@@ -73,17 +73,26 @@ def flows(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Order
         return operators.flows(grad_output, inputs, key, orders)
     if is_transformed():
         return list(_TransformedFlows.apply(key, orders, grad_output, *inputs))
-    needs_grad = grad_output.requires_grad or any(x.requires_grad for x in inputs)
-    if not torch.is_grad_enabled() or not needs_grad:
+    if not torch.is_grad_enabled() or not _need_grad([grad_output, *inputs]):
         return flows_through(partial_of(key, tuple(orders)), grad_output, inputs)
     return list(_Flows.apply(key, orders, grad_output, *inputs))
+
+
+def _need_grad(tensors: Sequence[Tensor]) -> bool:
+    for x in tensors:  # noqa: SIM110 - `any` of a generator takes as long as a small kernel
+        if x.requires_grad:
+            return True
+    return False
 
 
 def are_plain(tensors: Sequence[Tensor]) -> bool:
     """Whether kernels may have the tensors' memory, and nobody listens to what is called."""
     if torch._C._len_torch_dispatch_stack() or torch.jit.is_tracing():
         return False
-    return all(type(x) in _PLAIN for x in tensors)
+    for x in tensors:  # noqa: SIM110
+        if type(x) not in _PLAIN:
+            return False
+    return True
 
 
 def is_eager(tensors: Sequence[Tensor]) -> bool:
@@ -244,5 +253,5 @@ def _graph_flows_backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
     return by_flow, by_inputs, None, None
 
 
-operators.value.register_autograd(_graph_value_backward, setup_context=_keep_operands)
-operators.flows.register_autograd(_graph_flows_backward, setup_context=_keep_operands)
+torch.library.register_autograd("limen::value", _graph_value_backward, setup_context=_keep_operands)
+torch.library.register_autograd("limen::flows", _graph_flows_backward, setup_context=_keep_operands)

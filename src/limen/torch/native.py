@@ -17,6 +17,7 @@ from torch import Tensor
 from limen import memory
 from limen.decomposition import Framework, decomposed
 from limen.function import ActivationFunction
+from limen.launchers import Launchers
 
 __all__ = [
     "WIDER",
@@ -30,7 +31,7 @@ __all__ = [
 WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 """What a decomposition computes in, for formats that are rounded to."""
 
-_CPU = torch.device("cpu")
+_FEW = 1 << 20  # elements, from which on a microsecond is nothing
 
 
 def value_of(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
@@ -38,7 +39,8 @@ def value_of(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
     if not _have_kernels(inputs):
         return decomposed_value(f, inputs)
     out = fresh_like(inputs[0])
-    f(*map(as_array, inputs), out=as_array(out))
+    if not _quickly(f, "forward", (*inputs, out)):
+        f(*map(as_array, inputs), out=as_array(out))
     return out
 
 
@@ -50,15 +52,37 @@ def flows_through(
         slopes = [f.derivative(name) for name in f.inputs]
         return [grad_output * decomposed_value(slope, inputs) for slope in slopes]
     outs = [fresh_like(x) for x in inputs]
-    arrays = list(map(as_array, outs))
-    out = arrays if f.is_gated else arrays[0]
-    f.backward(as_array(grad_output), *map(as_array, inputs), out=out)
+    if not _quickly(f, "backward", (grad_output, *inputs, *outs)):
+        arrays = list(map(as_array, outs))
+        out = arrays if f.is_gated else arrays[0]
+        f.backward(as_array(grad_output), *map(as_array, inputs), out=out)
     return outs
+
+
+def _quickly(f: ActivationFunction, direction: str, tensors: Sequence[Tensor]) -> bool:
+    """Runs the kernel on the addresses of tensors that are few numbers in a row.
+
+    For these, NumPy's views of the tensors take longer to make than the arithmetic.
+    """
+    first = tensors[0]
+    if first.numel() > _FEW or not all(map(_is_plain, tensors)):
+        return False
+    kernels = Launchers.of(f).kept
+    key = direction, first.dtype
+    if key not in kernels:
+        name = str(first.dtype).removeprefix("torch.")
+        kernels[key] = Launchers.of(f).addressed(direction, name)
+    call = kernels[key]
+    return call is not None and bool(call(*[x.data_ptr() for x in tensors], first.numel()))
+
+
+def _is_plain(x: Tensor) -> bool:
+    return x.is_contiguous() and not x.is_neg()
 
 
 def fresh_like(x: Tensor) -> Tensor:
     """A new tensor of the shape and memory format of another; a large one on reused pages."""
-    if x.numel() * x.element_size() < memory.LARGE or x.device != _CPU:
+    if x.numel() * x.element_size() < memory.LARGE or not x.is_cpu:
         return torch.empty_like(x)
     strides = torch.empty_like(x, device="meta").stride()
     pages = torch.from_numpy(memory.empty((x.numel() * x.element_size(),), np.uint8))
@@ -66,7 +90,7 @@ def fresh_like(x: Tensor) -> Tensor:
 
 
 def _have_kernels(inputs: Sequence[Tensor]) -> bool:
-    return all(x.device == _CPU for x in inputs)
+    return all(x.is_cpu for x in inputs)
 
 
 def as_array(x: Tensor) -> NDArray[np.generic]:

@@ -114,11 +114,10 @@ def _in_place_of(
     same = equivalent(module)
     if function is None and same is None:
         raise LimenError(f"limen has no function for {module}: say which to put in its place")
-    f = same if function is None else resolve(function)
+    f = same if function is None else resolve(function, **parameters)
     assert f is not None
     if same is not None and f.expression is same.expression:
-        f = same
-    f = f.with_parameters(**parameters) if parameters else f
+        f = same.with_parameters(**parameters)
     f = _with_convention(f, module)
     if isinstance(module, nn.PReLU) and f is not None and same is not None and f.name == same.name:
         found = Activation(f, learnable={"weight": module.num_parameters})

@@ -1,0 +1,243 @@
+"""limen inside PyTorch beside PyTorch eager and torch.compile, in one run.
+
+    python benchmarks/torch_layers.py [--threads 1] [--quick]
+
+Functions forward and backward, training steps of MLP blocks, and of a small transformer block: time
+as a ratio to PyTorch eager's in the same rounds, the bytes kept for the backward pass, and the
+peak of memory in a step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import ctypes
+import gc
+import statistics
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+from torch.nn import functional
+
+import limen
+import limen.torch as lt
+
+FORMULA = "x * tanh(softplus(x))"  # as somebody's new function: eager PyTorch has no kernel for it
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "relu": functional.relu,
+    "tanh": torch.tanh,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+    FORMULA: lambda x: x * torch.tanh(functional.softplus(x)),
+}
+SIZES = (1 << 10, 1 << 14, 1 << 18, 1 << 22)
+BATCHES, WIDTHS = (32, 256, 1024, 4096), (64, 256, 1024)
+ROUNDS = 15
+LEAST = 2e-3  # seconds that one timing takes at least
+
+Call = Callable[[], Any]
+
+
+def timed(calls: dict[str, Call]) -> dict[str, float]:
+    """The median over rounds of each call's time by the first one's, all taking turns."""
+    often = {}
+    for name, call in calls.items():
+        call()
+        begun = perf_counter()
+        call()
+        often[name] = max(1, int(LEAST / max(perf_counter() - begun, 1e-7)))
+    rounds = [
+        {name: seconds(call, often[name]) for name, call in calls.items()} for _ in range(ROUNDS)
+    ]
+    first = next(iter(calls))
+    return {n: statistics.median(r[n] / r[first] for r in rounds) for n in calls} | {
+        "seconds": statistics.median(r[first] for r in rounds)
+    }
+
+
+def seconds(call: Call, times: int) -> float:
+    """How long one of several calls takes."""
+    begun = perf_counter()
+    for _ in range(times):
+        call()
+    return (perf_counter() - begun) / times
+
+
+def kept(call: Call) -> int:
+    """The bytes kept for the backward pass, every storage once."""
+    found: dict[int, Any] = {}
+
+    def keep(tensor: Any) -> Any:
+        found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        call()
+    return sum(storage.nbytes() for storage in found.values())
+
+
+def peak(call: Call) -> int:
+    """By how many bytes the process grows at most while it runs."""
+    limen.memory.release()
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = status("VmRSS")
+    call()
+    return status("VmHWM") - before
+
+
+def status(name: str) -> int:
+    """A figure of this process, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(name))
+
+
+def ratio(value: float) -> str:
+    """A ratio to PyTorch eager."""
+    return f"{value:.2f}"
+
+
+def functions(console: Console, sizes: tuple[int, ...]) -> None:
+    """Each function alone, forward and backward."""
+    table = Table(
+        "function", "elements", "direction", "eager", "compile", "limen", "compile(limen)"
+    )
+    for name, theirs in FUNCTIONS.items():
+        ours = lt.Activation(name, at_kinks=0.0 if name == "relu" else None)
+        torch._dynamo.reset()
+        ways = {
+            "eager": theirs,
+            "compile": torch.compile(theirs, dynamic=False),
+            "limen": ours,
+            "compile(limen)": torch.compile(ours, dynamic=False),
+        }
+        for size in sizes:
+            x, flow = torch.randn(size), torch.randn(size)
+            leaf = x.clone().requires_grad_()
+            with torch.no_grad():
+                forward = timed({way: partial(f, x) for way, f in ways.items()})
+            both = timed({way: partial(step_of, f, leaf, flow) for way, f in ways.items()})
+            for direction, found in (("forward", forward), ("both", both)):
+                row = [ratio(found[way]) for way in ways]
+                row[0] = f"{found['seconds'] * 1e6:.0f} µs"
+                table.add_row(name, f"{size:,}", direction, *row)
+    console.print(table)
+
+
+def step_of(f: Any, leaf: Any, flow: Any) -> None:
+    """Forward and backward."""
+    leaf.grad = None
+    f(leaf).backward(flow)
+
+
+class Formula(nn.Module):
+    """The formula as PyTorch's users write it."""
+
+    def forward(self, x: Any) -> Any:
+        """Three operations, two of which keep a tensor each, and the product two."""
+        return FUNCTIONS[FORMULA](x)
+
+
+class Transformer(nn.Module):
+    """One block: attention and a block of Linear layers, each with a norm in front."""
+
+    def __init__(self, width: int, block: nn.Module) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, 4, batch_first=True)
+        self.one, self.other, self.block = nn.LayerNorm(width), nn.LayerNorm(width), block
+
+    def forward(self, x: Any) -> Any:
+        """The block's output."""
+        normed = self.one(x)
+        x = x + self.attention(normed, normed, normed, need_weights=False)[0]
+        return x + self.block(self.other(x))
+
+
+def models(width: int, name: str) -> tuple[nn.Module, nn.Module]:
+    """The same block of PyTorch's layers, and with limen's."""
+    act = nn.GELU() if name == "gelu" else Formula()
+    theirs = nn.Sequential(nn.Linear(width, 4 * width), act, nn.Linear(4 * width, width))
+    ours = lt.MLP(width, 4 * width, width, activation=name)
+    ours.up.load_state_dict(theirs[0].state_dict())
+    ours.down.load_state_dict(theirs[2].state_dict())
+    return theirs, ours
+
+
+def training(console: Console, cases: list[tuple[str, str, int, int]]) -> None:
+    """Whole steps: forward, squared error, backward, update."""
+    heads = ("time", "kept", "peak")
+    columns = [
+        f"{way}: {head}"
+        for way in ("eager", "compile", "limen", "compile(limen)")
+        for head in heads
+    ]
+    table = Table("model", "activation", "batch", "width", *columns)
+    for kind, name, batch, width in cases:
+        torch._dynamo.reset()
+        torch.manual_seed(0)
+        theirs, ours = models(width, name)
+        x = torch.randn(batch, width)
+        if kind == "transformer":
+            theirs, ours = Transformer(width, theirs), Transformer(width, ours)
+            x = torch.randn(max(1, batch // 64), 64, width)
+        variants = {
+            "eager": theirs,
+            "compile": torch.compile(copy.deepcopy(theirs), dynamic=False),
+            "limen": ours,
+            "compile(limen)": torch.compile(copy.deepcopy(ours), dynamic=False),
+        }
+        steps = {way: training_step(model, x) for way, model in variants.items()}
+        times = timed(steps)
+        cells = []
+        for way, model in variants.items():
+            parameters = sum(p.numel() * 4 for p in model.parameters())
+            time = f"{times['seconds'] * 1e3:.2f} ms" if way == "eager" else ratio(times[way])
+            held = kept(partial(model, x)) - parameters
+            cells += [time, f"{max(held, 0) / 1e6:.1f} MB", f"{peak(steps[way]) / 1e6:.1f} MB"]
+        table.add_row(kind, name, str(batch), str(width), *cells)
+    console.print(table)
+
+
+def training_step(model: Any, x: Any) -> Call:
+    """A step of SGD towards a fixed target."""
+    target = torch.zeros_like(x)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        functional.mse_loss(model(x), target).backward()
+        optimizer.step()
+
+    return step
+
+
+def main() -> None:
+    """Prints two tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="a few rows")
+    parser.add_argument("--only", choices=("functions", "training"))
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    console = Console(width=200)
+    quick = given.quick
+    if given.only != "training":
+        functions(console, SIZES[1:3] if quick else SIZES)
+    batches, widths = (BATCHES[1:3], WIDTHS[1:2]) if quick else (BATCHES, WIDTHS)
+    cases = [("MLP", FORMULA, batch, width) for batch in batches for width in widths]
+    cases += [("MLP", "gelu", batches[-1], widths[-1]), ("transformer", "gelu", 256, 256)]
+    cases += [("transformer", FORMULA, 256, 256)]
+    if given.only != "functions":
+        training(console, cases)
+
+
+if __name__ == "__main__":
+    main()
