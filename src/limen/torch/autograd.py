@@ -3,7 +3,8 @@
 What is differentiated is always one of two: a value, whose derivative is a flow, and the flows,
 whose derivatives are flows again. PyTorch has no one door for them. In eager mode the shortest is a
 bare autograd function; `torch.func` and forward-mode derivatives ask for one with `jvp` and `vmap`,
-which costs three times as much; a graph that is compiled or exported holds operators.
+which costs three times as much; a graph that is compiled holds operators, and one that is exported
+plain operations of PyTorch.
 """
 
 from __future__ import annotations
