@@ -3,7 +3,8 @@
 What is differentiated is always one of two: a value, whose derivative is a flow, and the flows,
 whose derivatives are flows again. PyTorch has no one door for them. In eager mode the shortest is a
 bare autograd function; `torch.func` and forward-mode derivatives ask for one with `jvp` and `vmap`,
-which costs three times as much; a graph that is compiled or exported holds operators.
+which costs three times as much; a graph that is compiled holds operators, and one that is exported
+plain operations of PyTorch.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch._C._functorch import is_legacy_batchedtensor, peek_interpreter_stack
 from torch.autograd import forward_ad
 
 from limen.torch import operators
-from limen.torch.exported import exported_value, lowered_value
+from limen.torch.exported import exported_value, is_exporting, lowered_value
 from limen.torch.key import partial_of, up
 from limen.torch.native import flows_through, handed_on, have_kernels, value_of
 from limen.torch.operators import batched
@@ -36,11 +37,11 @@ def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
         key: the function, as `key_of` writes it.
         orders: for each input, how often the function is differentiated by it.
     """
-    if torch.compiler.is_exporting():
-        return exported_value(inputs, key, orders)
-    if torch.compiler.is_compiling() and not have_kernels(inputs):
-        return _Lowered.apply(key, orders, *inputs)
     if torch.compiler.is_compiling() or not are_plain(inputs):
+        if is_exporting():
+            return exported_value(inputs, key, orders)
+        if torch.compiler.is_compiling() and not have_kernels(inputs):
+            return _Lowered.apply(key, orders, *inputs)
         return operators.value(inputs, key, orders)
     if is_transformed():
         return _TransformedValue.apply(key, orders, *inputs)
