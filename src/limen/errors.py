@@ -7,6 +7,7 @@ __all__ = [
     "FileError",
     "FormulaError",
     "LimenError",
+    "MissingPackageError",
     "OrderError",
     "ShapeError",
     "UnknownNameError",
@@ -63,3 +64,7 @@ class FileError(LimenError, ValueError):
 
 class UnknownNameError(LimenError, LookupError):
     """A name that the catalogue does not hold; the message lists near ones."""
+
+
+class MissingPackageError(LimenError, ImportError):
+    """A room of limen whose framework is not installed; names what installs it."""

@@ -231,9 +231,31 @@ def test_two_bits_give_the_same_gradient(name: str, dtype: str) -> None:
 
 def test_compact_says_what_it_is_and_where_it_is_not() -> None:
     assert "2 bits kept an element, gradient exact" in repr(lt.Activation("relu", compact=True))
-    for name in ("gelu", "swiglu", "relu_squared"):
+    for name in ("swiglu", "relu_squared", "sine"):
         with pytest.raises(FormulaError, match="has no compact mode"):
             lt.Activation(name, compact=True)
+
+
+@pytest.mark.parametrize("name", ["gelu", "silu", "mish", "tanh", "logistic", "softplus"])
+def test_the_output_tells_the_slope(name: str) -> None:
+    exact, compact = lt.Activation(name), lt.Activation(name, compact=True)
+    stated = float(repr(compact).partition("gradient within ")[2].partition(" ")[0])
+    assert stated < 1e-3
+    x = torch.cat([torch.randn(100_003) * 4, torch.tensor([0.0, 40.0, -40.0, torch.inf])])
+    x = torch.cat([x, torch.tensor([-torch.inf, torch.nan]), torch.linspace(-2, 0, 5001)])
+    leaves = [x.clone().requires_grad_(), x.clone().requires_grad_()]
+    one, other = (
+        torch.autograd.grad(act(leaf).nansum(), leaf)[0]
+        for act, leaf in zip((exact, compact), leaves, strict=True)
+    )
+    assert (one - other)[~x.isnan()].abs().max() <= 2 * stated * one[~x.isnan()].abs().max()
+    linear = nn.Linear(8, 8)
+    kept = [
+        saved(lambda act=act: linear(act(torch.ones(64, 8, requires_grad=True) * 2)))
+        for act in (exact, compact)
+    ]
+    codes = 64 * 8 // 4 if name in ("gelu", "silu", "mish") else 0
+    assert kept[0] - kept[1] == 64 * 8 * 4 - codes
 
 
 def test_compact_in_other_layouts_and_twice_differentiated() -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any, get_args
 
-from limen.decomposition.program import Program
+from limen.decomposition.edges import LARGE, with_edges
+from limen.decomposition.program import Program, dependents
 from limen.decomposition.table import AS_WRITTEN, TABLE, Framework
+from limen.errors import UnknownNameError
 from limen.formula.expression import (
-    ZERO,
     Expression,
-    apply,
-    constant,
     evaluate,
     input_,
     parameter,
@@ -23,59 +22,64 @@ from limen.formula.expression import (
 from limen.formula.parse import parse
 from limen.formula.stabilize import stable
 from limen.function import ActivationFunction
-from limen.kernels.edges import known_limits
-from limen.kernels.guards import (
-    LIMIT_NAMES,
-    keep_zero_sign,
-    needs_limits,
-    passes_nan,
-    unless_nan,
-)
+from limen.kernels.overflow import raised, spread_denominators, square_root
 
 __all__ = ["Framework", "decomposed", "power", "written"]
 
 _ARGUMENTS = ("a", "b", "c")
-# Beyond this, NaN can only come of an overflow on the way, which in float32 begins at exp(88.8).
-_FAR = constant(1 << 5)
 
 
-def decomposed(f: ActivationFunction, framework: Framework) -> Program:
+def decomposed(
+    f: ActivationFunction, framework: Framework, learnable: tuple[str, ...] = ()
+) -> Program:
     """A function's value as a program of calls of a framework's functions.
 
     Args:
         f: the function; the program has its parameters' values.
         framework: "torch", "jax", or "exported" for PyTorch operations that ONNX has too.
+        learnable: parameters that the program takes after the inputs instead.
 
     Returns:
-        The program: of as many arrays as the function has inputs, of float32 or float64.
+        The program: of as many arrays as the function has inputs, of float32 or float64, and as
+        many as there are learnable parameters.
+
+    Raises:
+        UnknownNameError: for a learnable parameter that the function has not.
     """
-    names = _names(framework)
-    expression, numbers = stable(f.expression), f.parameters
+    for name in learnable:
+        if name not in f.parameters:
+            known = ", ".join(f.parameters) or "none"
+            raise UnknownNameError(f"{f.name} has no parameter {name!r}; it has: {known}")
+    expression, numbers = _moderate(stable(f.expression)), f.parameters
     if len(f.inputs) == 1:
-        expression, limits = _with_edges(f, expression)
-        numbers |= dict(zip(LIMIT_NAMES, limits, strict=False))
-    return Program(_lowered(expression, names), f.inputs, numbers, _functions(names))
+        expression, added = with_edges(f, expression, learnable)
+        numbers |= added
+    leaves = (*map(input_, f.inputs), *map(parameter, learnable))
+    names = _names(framework)
+    lowered = _lowered(expression, names, leaves)
+    return Program(lowered, f.inputs, numbers, _functions(names), learnable=learnable)
 
 
 def written(f: ActivationFunction, framework: Framework) -> Program:
     """The formula as it stands, in the functions that users of a framework would type."""
     names = _names(framework, as_written=True)
-    return Program(_lowered(f.expression, names), f.inputs, f.parameters, _functions(names))
+    lowered = _lowered(f.expression, names, tuple(map(input_, f.inputs)))
+    return Program(lowered, f.inputs, f.parameters, _functions(names))
 
 
-def _with_edges(f: ActivationFunction, form: Expression) -> tuple[Expression, Sequence[float]]:
-    """The limits at infinity, NaN for NaN, and the sign of zero; and what the limits are."""
-    name = f.inputs[0]
-    x = input_(name)
-    signed = keep_zero_sign(form, f.expression, x, f.parameters)
-    if needs_limits(form, f.parameters):
-        # As `guards.with_limits`, but for any format: what is large is not the same in all.
-        limit = apply("where", apply("less", x, ZERO), *map(parameter, LIMIT_NAMES))
-        is_near = apply("less_equal", apply("abs", x), _FAR)
-        settled = apply("where", apply("equal", signed, signed), signed, limit)
-        edged = apply("where", is_near, signed, unless_nan(x, settled))
-        return edged, known_limits(f.expression, name, f.parameters)
-    return signed if passes_nan(form) else unless_nan(x, signed), ()
+def _moderate(root: Expression) -> Expression:
+    """The same in steps that do not overflow before the result does."""
+
+    def visit(node: Expression, *arguments: Expression) -> Expression:
+        match node.operation, arguments:
+            case "sqrt", (square,):
+                return square_root(square, LARGE)
+            case "power", (base, exponent):
+                return raised(base, exponent, LARGE)
+        return rebuild(node, arguments)
+
+    moderate: Expression = evaluate(spread_denominators(root), visit)
+    return moderate
 
 
 _Names = tuple[tuple[str, str], ...]
@@ -89,17 +93,17 @@ def _names(framework: Framework, as_written: bool = False) -> _Names:
     return tuple({**cells, **(AS_WRITTEN.get(framework, {}) if as_written else {})}.items())
 
 
-def _lowered(root: Expression, names: _Names) -> Expression:
+def _lowered(root: Expression, names: _Names, leaves: tuple[Expression, ...]) -> Expression:
     """The same with the formulas of the table in the place of operations that are missing."""
-    cells = dict(names)
+    cells, varying = dict(names), dependents(root, leaves)
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
-        cell = cells[node.operation] if arguments and node.varies else ""
+        cell = cells[node.operation] if arguments and node in varying else ""
         if not cell.startswith("="):
             return rebuild(node, arguments)
-        leaves = map(parameter, _ARGUMENTS)
-        built = substitute(_formula(cell), dict(zip(leaves, arguments, strict=False)))
-        return _lowered(built, names)
+        places = map(parameter, _ARGUMENTS)
+        built = substitute(_formula(cell), dict(zip(places, arguments, strict=False)))
+        return _lowered(built, names, leaves)
 
     lowered: Expression = evaluate(root, visit)
     return lowered

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from limen.formula import real
-from limen.formula.expression import Expression, input_, walk
+from limen.formula.expression import Expression, input_, parameter, walk
 
-__all__ = ["Program"]
+__all__ = ["Program", "dependents"]
 
 Operations = Mapping[str, Callable[..., Any]]
 
@@ -25,6 +25,7 @@ class Program:
         parameters: the value of each parameter, which may be infinite.
         operations: the function for each operation of limen's table that may come up.
         number: makes the constants.
+        learnable: the names of parameters that the program takes after the inputs instead.
 
     Raises:
         KeyError: the name of an operation that is not in the table.
@@ -45,11 +46,13 @@ class Program:
         parameters: Mapping[str, float],
         operations: Operations,
         number: Callable[[float], Any] = float,
+        learnable: Sequence[str] = (),
     ) -> None:
         nodes = list(walk(expression))
-        leaves = [input_(name) for name in inputs]
-        inner = [node for node in nodes if node.varies and node.arguments]
-        fixed = [node for node in nodes if not node.varies]
+        leaves = [*map(input_, inputs), *map(parameter, learnable)]
+        varying = dependents(expression, leaves)
+        inner = [node for node in nodes if node in varying and node.arguments]
+        fixed = [node for node in nodes if node not in varying]
         place = {node: at for at, node in enumerate((*leaves, *fixed, *inner))}
         self._fixed = [number(real.value(node, parameters)) for node in fixed]
         self._result = place[nodes[-1]]
@@ -58,14 +61,23 @@ class Program:
         ]
         self._done_with = _last_uses([slots for _, slots in self._calls], self._result)
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *arguments: Any) -> Any:
         """The formula's value."""
-        values = [*inputs, *self._fixed]
+        values = [*arguments, *self._fixed]
         for (function, slots), ends in zip(self._calls, self._done_with, strict=True):
             values.append(function(*[values[slot] for slot in slots]))
             for slot in ends:
                 values[slot] = None
         return values[self._result]
+
+
+def dependents(root: Expression, leaves: Iterable[Expression]) -> set[Expression]:
+    """The nodes of a formula that depend on some leaves, with the leaves."""
+    found = set(leaves)
+    for node in walk(root):
+        if not found.isdisjoint(node.arguments):
+            found.add(node)
+    return found
 
 
 def _last_uses(calls: list[tuple[int, ...]], result: int) -> list[tuple[int, ...]]:

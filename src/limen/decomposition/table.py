@@ -46,10 +46,29 @@ _ERFCX = (
     f"{_T}*(-0.18628806 + {_T}*(0.27886807 + {_T}*(-1.13520398 + {_T}*(1.48851587 + "
     f"{_T}*(-0.82215223 + {_T}*0.17087277)))))))))"
 )
-# a - tanh(a) at 0: the Taylor series, whose next term is 1e-7 of the first at 1/2.
+# The same for a >= 0.46875, to 1e-16: Cody, Rational Chebyshev approximations for the error
+# function (1969), with the coefficients of CALERF (netlib, SPECFUN). An exported graph, of which
+# each node costs something, does with the one above. JAX's own erfcx is young, and 0 beyond 9.2.
+_CODY_MIDDLE = (
+    "((((((((2.15311535474403846e-8*a + 0.564188496988670089)*a + 8.88314979438837594)*a "
+    "+ 66.1191906371416295)*a + 298.635138197400131)*a + 881.95222124176909)*a "
+    "+ 1712.04761263407058)*a + 2051.07837782607147)*a + 1230.33935479799725) / "
+    "((((((((a + 15.7449261107098347)*a + 117.693950891312499)*a + 537.181101862009858)*a "
+    "+ 1621.38957456669019)*a + 3290.79923573345963)*a + 4362.61909014324716)*a "
+    "+ 3439.36767414372164)*a + 1230.33935480374942)"
+)
+_Y = "(1 / a**2)"
+_CODY_FAR = (
+    f"(1 / sqrt(pi) - {_Y} * (((((0.0163153871373020978*{_Y} + 0.305326634961232344)*{_Y} "
+    f"+ 0.360344899949804439)*{_Y} + 0.125781726111229246)*{_Y} + 0.0160837851487422766)*{_Y} "
+    f"+ 6.58749161529837803e-4) / ((((({_Y} + 2.56852019228982242)*{_Y} "
+    f"+ 1.87295284992346725)*{_Y} + 0.527905102951428412)*{_Y} + 0.0605183413124413191)*{_Y} "
+    f"+ 0.00233520497626869185)) / a"
+)
+# a - tanh(a) for |a| < 1, to 1e-16, no difference left: Lambert's continued fraction (1761).
 _TANHSHRINK = (
-    "a**3 * (1/3 - a**2 * (2/15 - a**2 * (17/315 - a**2 * (62/2835 - a**2 * (1382/155925 "
-    "- a**2 * (21844/6081075 - a**2 * 929569/638512875))))))"
+    "a * (a**2 / (3 + a**2 + a**2 / (5 + a**2 / (7 + a**2 / (9 + a**2 / (11 + a**2 / (13 "
+    "+ a**2 / (15 + a**2 / 17))))))))"
 )
 
 TABLE: dict[str, Row] = {
@@ -80,7 +99,7 @@ TABLE: dict[str, Row] = {
     "log": _named("log"),
     "log1p": _named(
         "log1p",
-        exported="=where(1 + a == 1, a, where(a < 1e8, log(1 + a) * (a / ((1 + a) - 1)), log(a)))",
+        exported="=where(1 + a == 1, a, where(a < 1e16, log(1 + a) * (a / ((1 + a) - 1)), log(a)))",
     ),
     "sin": _named("sin"),
     "cos": _named("cos"),
@@ -97,13 +116,14 @@ TABLE: dict[str, Row] = {
     ),
     "erfcx": Row(
         "torch.special.erfcx",
-        *2 * [f"=where(a < 0, 2 * exp(a**2) - {_ERFCX}, {_ERFCX})"],
+        f"=where(a < 0.46875, exp(a**2) * erfc(a), where(a < 4, {_CODY_MIDDLE}, {_CODY_FAR}))",
+        f"=where(a < 0, 2 * exp(a**2) - {_ERFCX}, {_ERFCX})",
     ),
     # Runtimes cut theirs off: onnxruntime's sigmoid is wrong by up to 1e-7 below -17.
     "sigmoid": _named("sigmoid", "nn.sigmoid", exported="=1 / (1 + exp(-a))"),
     # Mächler, Accurately computing log(1 - exp(-|a|)) (2012).
     "softplus": _everywhere("=maximum(a, 0) + log1p(exp(-abs(a)))"),
-    "tanhshrink": _everywhere(f"=where(abs(a) < 0.5, {_TANHSHRINK}, a - tanh(a))"),
+    "tanhshrink": _everywhere(f"=where(abs(a) < 1, {_TANHSHRINK}, a - tanh(a))"),
     "sin_plus_cos": _everywhere("=sin(a) + cos(a)"),
 }
 """Every operation but constants, and but what `apply` never builds."""

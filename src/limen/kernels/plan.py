@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import reduce
+from functools import partial
 
 from limen.formula.expression import (
     ONE,
@@ -18,14 +17,11 @@ from limen.formula.expression import (
     Expression,
     apply,
     constant,
-    divide,
     evaluate,
     input_,
     multiply,
-    power,
     rebuild,
 )
-from limen.formula.normal import as_sum
 from limen.formula.stabilize import stable
 from limen.kernels.economy import economical
 from limen.kernels.guards import (
@@ -38,14 +34,14 @@ from limen.kernels.guards import (
     unless_nan,
     with_limits,
 )
+from limen.kernels.overflow import raised, spread_denominators, square_root
 from limen.kernels.patches import apply_patches
 from limen.kernels.tails import in_tail
 
 __all__ = ["GRAD_OUTPUT", "LIMIT_NAMES", "Plan", "backward_plan", "forward_plan"]
 
 GRAD_OUTPUT = "grad_output"
-_FEW = 8  # so many factors are multiplied one by one
-# A square below this is finite; the root of one above is the number itself, to every digit.
+# Kernels compute in float64, and in pairs of them.
 _LARGE = constant(1 << 500)
 
 
@@ -145,7 +141,7 @@ def _edged(
 
 def lower(root: Expression) -> Expression:
     """The expression in operations that kernels have primitives for."""
-    root = _spread_denominators(root)
+    root = spread_denominators(root)
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
         found = _LOWERINGS.get(node.operation)
@@ -153,47 +149,6 @@ def lower(root: Expression) -> Expression:
 
     result: Expression = evaluate(root, visit)
     return result
-
-
-def _spread_denominators(root: Expression) -> Expression:
-    """a / b**n as a * q * q * ... with q = 1 / b: one division, and b**n need not overflow."""
-
-    def visit(node: Expression, *arguments: Expression) -> Expression:
-        if node.operation != "divide":
-            return rebuild(node, arguments)
-        over, under = arguments
-        factors = _factors(under)
-        powers = [f for f in factors if f.operation == "power" and f.arguments[1].is_constant]
-        rest = reduce(multiply, (f for f in factors if f not in powers), ONE)
-        quotient = divide(over, rest)
-        for factor in powers:
-            quotient = _divided_often(quotient, *factor.arguments)
-        return quotient
-
-    result: Expression = evaluate(root, visit)
-    return result
-
-
-def _divided_often(over: Expression, base: Expression, exponent: Expression) -> Expression:
-    n: Fraction = exponent.payload
-    if n.denominator == 2:
-        base, n = apply("sqrt", base), 2 * n
-    if n.denominator != 1 or n > _FEW:
-        return divide(over, power(base, exponent))
-    reciprocal = divide(ONE, base)
-    return reduce(multiply, [reciprocal] * int(n), over)
-
-
-def _factors(product: Expression) -> list[Expression]:
-    found = []
-    stack = [product]
-    while stack:
-        item = stack.pop()
-        if item.operation == "multiply":
-            stack += reversed(item.arguments)
-        else:
-            found.append(item)
-    return found
 
 
 def _lower_minimum(a: Expression, b: Expression) -> Expression:
@@ -215,48 +170,11 @@ def _lower_sign(a: Expression) -> Expression:
     return apply("where", apply("less", a, ZERO), constant(-1), positive)
 
 
-def _lower_sqrt(square: Expression) -> Expression:
-    """sqrt(c + k x**2) is sqrt(k) |x| where x is so large that its square would overflow."""
-    root = apply("sqrt", square)
-    moving = [p for p in as_sum(square).products() if any(b.varies for b in p.powers)]
-    if square.operation != "add" or len(moving) != 1:
-        return root
-    (x, *more) = [b for b in moving[0].powers if b.varies]
-    if more or x.operation != "input" or moving[0].powers[x] != 2:
-        return root
-    factor = apply("sqrt", moving[0].times(x, -2).build())
-    is_moderate = apply("less", apply("abs", x), _LARGE)
-    return apply("where", is_moderate, root, multiply(factor, apply("abs", x)))
-
-
-def _lower_power(base: Expression, exponent: Expression) -> Expression:
-    """Whole and half powers by repeated squaring and a root, which also serve negative bases."""
-    if not exponent.is_constant or exponent.payload.denominator > 2:
-        return power(base, exponent)
-    n: Fraction = abs(exponent.payload)
-    whole, half = divmod(n, 1)
-    result = _whole_power(base, int(whole))
-    if half:
-        result = multiply(result, _lower_sqrt(base))
-    return result if exponent.payload > 0 else divide(ONE, result)
-
-
-def _whole_power(base: Expression, n: int) -> Expression:
-    factors = []
-    while n:
-        if n & 1:
-            factors.append(base)
-        n >>= 1
-        if n:
-            base = multiply(base, base)
-    return reduce(multiply, factors, ONE)
-
-
 _LOWERINGS: dict[str, Callable[..., Expression]] = {
     "minimum": _lower_minimum,
     "maximum": _lower_maximum,
     "clip": _lower_clip,
     "sign": _lower_sign,
-    "power": _lower_power,
-    "sqrt": _lower_sqrt,
+    "power": partial(raised, large=_LARGE),
+    "sqrt": partial(square_root, large=_LARGE),
 }

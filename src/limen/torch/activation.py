@@ -11,7 +11,7 @@ from limen.errors import ShapeError
 from limen.function import ActivationFunction, AtKinks
 from limen.registry import resolve
 from limen.torch.autograd import is_eager, value
-from limen.torch.compact import check_is_piecewise_linear, compact_value
+from limen.torch.compact import compact_value, mode_of
 from limen.torch.functional import Named, admitted
 from limen.torch.key import function_of, key_of, original_of
 
@@ -37,8 +37,9 @@ class Activation(nn.Module):
             channels, as `num_parameters` of `torch.nn.PReLU` does.
         dim: the dimension that a gated function halves (the last one if left out), and the one
             that channels stand in (1 if left out, as for PReLU; the last for fewer dimensions).
-        compact: whether to keep two bits an element for backward in the place of the input: for
-            functions made of straight lines, with the same gradients. (In graphs, the input.)
+        compact: whether to keep less than the input for backward: two bits an element for functions
+            made of straight lines, with the same gradients; the output, which the next layer keeps
+            as well, for smooth ones, with an error that the repr states. (In graphs, the input.)
         at_kinks: the derivative at kinks; 0.0 is PyTorch's choice for relu. None is the formula's.
         **parameters: values of the function's parameters; a text has those that are given.
 
@@ -87,7 +88,7 @@ class Activation(nn.Module):
         self.compact = compact
         self.marks_output = False
         if compact:
-            check_is_piecewise_linear(found)
+            mode_of(self._key)
         for name in names:
             channels = learnable[name] if isinstance(learnable, Mapping) else None
             shape = () if channels is None else (channels,)
@@ -133,8 +134,8 @@ class Activation(nn.Module):
     def _spread(self, name: str, ndim: int) -> Tensor:
         """A learnable parameter in the shape that goes with an input of so many dimensions."""
         tensor: Tensor = getattr(self, name)
-        if tensor.ndim == 0:
-            return tensor
+        if tensor.ndim == 0 or ndim == 0:
+            return tensor.reshape(())
         dim = min(1, ndim - 1) if self.dim is None else self.dim % ndim
         return tensor.reshape(-1, *(1,) * (ndim - 1 - dim))
 
@@ -150,7 +151,7 @@ class Activation(nn.Module):
         if f.surrogate_function is not None:
             parts.append(f"backward of {f.surrogate_function.name}")
         if self.compact:
-            parts.append("compact: 2 bits kept an element, gradient exact")
+            parts.append(mode_of(self._key).describes)
         if self._is_gated:
             parts.append(f"first half: value, second half: gate, dim={self.dim or -1}")
         return ", ".join(parts)

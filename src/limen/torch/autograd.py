@@ -18,9 +18,9 @@ from torch._C._functorch import is_legacy_batchedtensor, peek_interpreter_stack
 from torch.autograd import forward_ad
 
 from limen.torch import operators
-from limen.torch.exported import exported_value, is_exporting
+from limen.torch.exported import exported_value, is_exporting, lowered_value
 from limen.torch.key import partial_of, up
-from limen.torch.native import flows_through, value_of
+from limen.torch.native import flows_through, handed_on, have_kernels, value_of
 from limen.torch.operators import batched
 
 __all__ = ["are_plain", "flows", "is_eager", "is_transformed", "value", "value_again"]
@@ -40,6 +40,8 @@ def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
     if torch.compiler.is_compiling() or not are_plain(inputs):
         if is_exporting():
             return exported_value(inputs, key, orders)
+        if torch.compiler.is_compiling() and not have_kernels(inputs):
+            return _Lowered.apply(key, orders, *inputs)
         return operators.value(inputs, key, orders)
     if is_transformed():
         return _TransformedValue.apply(key, orders, *inputs)
@@ -236,6 +238,26 @@ class _TransformedFlows(torch.autograd.Function):
 
 
 # --- Graphs ------------------------------------------------------------------------------------
+
+
+class _Lowered(torch.autograd.Function):
+    """A value in PyTorch's own operations, which a compiler fuses with what is around it.
+
+    For devices without kernels. On the CPU the operators are faster: compiled there, forward and
+    backward of gelu on 2^18 numbers took 1.6 ms as operators and 4.4 ms fused with their
+    neighbours, those of mish 1.9 and 9.1.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, key: str, orders: Orders, *inputs: Tensor) -> Tensor:
+        _keep(ctx, key, orders, *inputs)
+        return lowered_value(inputs, key, orders)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
+        inputs = ctx.saved_tensors
+        slopes = [lowered_value(inputs, ctx.key, up(ctx.orders, k)) for k in range(len(inputs))]
+        return None, None, *[handed_on(grad_output, slope) for slope in slopes]
 
 
 def _keep_operands(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

@@ -25,6 +25,8 @@ __all__ = [
     "decomposed_value",
     "flows_through",
     "fresh_like",
+    "handed_on",
+    "have_kernels",
     "value_of",
 ]
 
@@ -36,7 +38,7 @@ _FEW = 1 << 20  # elements, from which on a microsecond is nothing
 
 def value_of(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
     """The function's value; inputs of one shape and one dtype."""
-    if not _have_kernels(inputs):
+    if not have_kernels(inputs):
         return decomposed_value(f, inputs)
     out = fresh_like(inputs[0])
     if not _quickly(f, "forward", (*inputs, out)):
@@ -48,15 +50,20 @@ def flows_through(
     f: ActivationFunction, grad_output: Tensor, inputs: Sequence[Tensor]
 ) -> list[Tensor]:
     """The flow by each input, in one pass over memory."""
-    if not _have_kernels(inputs):
-        slopes = [f.derivative(name) for name in f.inputs]
-        return [grad_output * decomposed_value(slope, inputs) for slope in slopes]
+    if not have_kernels(inputs):
+        slopes = [decomposed_value(f.derivative(name), inputs) for name in f.inputs]
+        return [handed_on(grad_output, slope) for slope in slopes]
     outs = [fresh_like(x) for x in inputs]
     if not _quickly(f, "backward", (grad_output, *inputs, *outs)):
         arrays = list(map(as_array, outs))
         out = arrays if f.is_gated else arrays[0]
         f.backward(as_array(grad_output), *map(as_array, inputs), out=out)
     return outs
+
+
+def handed_on(grad_output: Tensor, slope: Tensor) -> Tensor:
+    """grad_output * slope; a blocked neuron hands nothing on, whatever comes in."""
+    return torch.where(slope == 0, 0, grad_output * slope)
 
 
 def _quickly(f: ActivationFunction, direction: str, tensors: Sequence[Tensor]) -> bool:
@@ -89,7 +96,8 @@ def fresh_like(x: Tensor) -> Tensor:
     return pages.view(x.dtype).as_strided(x.shape, strides)
 
 
-def _have_kernels(inputs: Sequence[Tensor]) -> bool:
+def have_kernels(inputs: Sequence[Tensor]) -> bool:
+    """Whether limen has kernels for the device of tensors."""
     return all(x.is_cpu for x in inputs)
 
 
@@ -113,8 +121,6 @@ def decomposed_value(
     value = decomposed(f, framework)(*(inputs if wide is None else [x.to(wide) for x in inputs]))
     if not isinstance(value, Tensor):  # a constant
         return torch.full_like(first, value)
-    if any(
-        value is x for x in inputs
-    ):  # the identity: an operator must not return what it is given
-        return value.clone()
+    if any(value is x for x in inputs):
+        return value.clone()  # the identity: an operator must not return what it is given
     return value if value.dtype == first.dtype else value.to(first.dtype)

@@ -20,6 +20,7 @@ __all__ = ["equivalent", "replace", "twin"]
 _SAME = 1e-6  # two functions this close, in float64, are meant to be one
 _PROBES = (-9.0, 9.0, 73)  # where they are compared
 
+_SAME_FROM = 20.0  # log(1 + exp(x)) and x, which PyTorch gives from its threshold on
 _NAMES: dict[type[nn.Module], str] = {
     nn.ReLU: "relu", nn.ReLU6: "relu6", nn.ELU: "elu", nn.SELU: "selu", nn.CELU: "celu",
     nn.GELU: "gelu", nn.SiLU: "silu", nn.Mish: "mish", nn.Sigmoid: "logistic",
@@ -41,10 +42,10 @@ def equivalent(module: nn.Module) -> ActivationFunction | None:
         {'negative_slope': 0.2}
     """
     name = _NAMES.get(type(module))
-    if name is None:
+    if isinstance(module, nn.GELU):
+        name = {"none": "gelu", "tanh": "gelu_tanh"}.get(module.approximate)
+    if name is None or (isinstance(module, nn.Softplus) and module.threshold < _SAME_FROM):
         return None
-    if getattr(module, "approximate", "none") == "tanh":
-        name = "gelu_tanh"
     f = get(name)
     held = {p: getattr(module, p, None) for p in f.parameters}
     if isinstance(module, nn.Threshold):

@@ -1,0 +1,98 @@
+"""Devices that limen has no kernels for: a function in PyTorch's own operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import limen
+
+torch = pytest.importorskip("torch")
+lt = pytest.importorskip("limen.torch")
+
+NAMES = ["relu", "gelu", "mish", "hardswish", "swiglu", "tanh", "softplus"]
+
+
+@pytest.fixture(autouse=True)
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a device that is not the CPU, which this machine may not have."""
+    for module in ("native", "autograd"):
+        monkeypatch.setattr(f"limen.torch.{module}.have_kernels", lambda inputs: False)
+    torch._dynamo.reset()
+
+
+def tensors(name: str, dtype: Any = None) -> list[Any]:
+    count = len(limen.get(name).inputs)
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(8, 6, generator=generator, dtype=dtype) * 3 for _ in range(count)]
+
+
+def exact(name: str, inputs: list[Any]) -> list[Any]:
+    """Value and gradients by limen's kernels."""
+    f = limen.get(name)
+    arrays = [x.numpy() for x in inputs]
+    flows = f.backward(1.0, *arrays)
+    return [f(*arrays), *(flows if f.is_gated else [flows])]
+
+
+def computed(function: Any, inputs: list[Any]) -> list[Any]:
+    leaves = [x.clone().requires_grad_() for x in inputs]
+    y = function(*leaves)
+    return [t.detach().numpy() for t in (y, *torch.autograd.grad(y.sum(), leaves))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("way", ["eager", "compiled"])
+def test_values_and_gradients(name: str, way: str) -> None:
+    def function(*inputs: Any) -> Any:
+        return lt.evaluate(limen.get(name), *inputs)
+
+    if way == "compiled":
+        act = lt.Activation(name)
+
+        def function(*inputs: Any) -> Any:
+            return act(torch.cat(inputs[::-1], -1))  # a gated one takes the value first
+
+        function = torch.compile(function, fullgraph=True, dynamic=False)
+    inputs = tensors(name)
+    for expected, found in zip(exact(name, inputs), computed(function, inputs), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
+
+
+def test_a_compiled_graph_holds_no_operator_of_ours() -> None:
+    graphs: list[str] = []
+
+    from functorch.compile import make_boxed_func
+    from torch._dynamo.backends.common import aot_autograd
+
+    def look(graph: Any, inputs: Any) -> Any:
+        graphs.append(str(graph.graph))
+        return make_boxed_func(graph.forward)
+
+    act = lt.Activation("mish")
+    compiled = torch.compile(act, backend=aot_autograd(fw_compiler=look), fullgraph=True)
+    compiled(torch.randn(4, requires_grad=True)).sum().backward()
+    assert len(graphs) == 2
+    assert all("limen" not in graph for graph in graphs)
+    assert "aten.tanh" in graphs[0]
+
+
+def test_second_derivatives() -> None:
+    x = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lt.Activation("mish"), x)
+
+
+def test_sixteen_bits_are_computed_in_thirty_two() -> None:
+    (x,) = tensors("gelu", torch.bfloat16)
+    y = lt.Activation("gelu")(x)
+    expected = limen.get("gelu")(x.float().numpy())
+    assert y.dtype == torch.bfloat16
+    np.testing.assert_allclose(y.float().numpy(), expected, rtol=2**-8)
+
+
+def test_a_blocked_neuron_hands_nothing_on() -> None:
+    x = torch.tensor([-1.0, 1.0], requires_grad=True)
+    (grad,) = torch.autograd.grad(lt.Activation("relu")(x), x, torch.tensor([torch.inf, 2.0]))
+    assert grad.tolist() == [0.0, 2.0]
