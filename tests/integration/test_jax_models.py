@@ -142,10 +142,6 @@ def fresh(code: str, **environment: str) -> str:
 SHARDED = """
 import jax, jax.numpy as jnp, numpy as np, limen, limen.jax as lj
 from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
-try:
-    from jax import shard_map
-except ImportError:  # before JAX 0.6
-    from jax.experimental.shard_map import shard_map
 mesh = Mesh(np.array(jax.devices()).reshape(2, 2), ("batch", "neurons"))
 x = np.random.default_rng(0).normal(0, 3, (64, 32)).astype(np.float32)
 spread = jax.device_put(x, NamedSharding(mesh, P("batch", "neurons")))
@@ -166,8 +162,9 @@ slopes = [limen.get("swish", beta=float(b)).derivative("beta")(x[:, i]).sum()
 np.testing.assert_allclose(grads, slopes, rtol=1e-5, atol=1e-4)
 compiled = jax.jit(act).lower(spread).compile().as_text()
 assert not any(word in compiled for word in ("all-gather", "all-reduce", "collective-permute"))
-each = shard_map(act, mesh=mesh, in_specs=P("batch"), out_specs=P("batch"))
-np.testing.assert_array_equal(each(x), act(x))
+if hasattr(jax, "shard_map"):  # the one before JAX 0.6 knows no custom derivatives
+    each = jax.shard_map(act, mesh=mesh, in_specs=P("batch"), out_specs=P("batch"))
+    np.testing.assert_array_equal(each(x), act(x))
 print(len(jax.devices()))
 """
 
