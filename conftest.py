@@ -12,6 +12,8 @@ _NEEDS = {
     "src/limen/decomposition/for_torch.py": "torch",
     "src/limen/torch": "torch",
     "src/limen/jax": "jax",
+    "tests/integration/distributed_training.py": "torch",
+    "tests/integration/loading.py": "torch",
 }
 
 collect_ignore = [path for path, package in _NEEDS.items() if find_spec(package) is None]

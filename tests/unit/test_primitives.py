@@ -22,7 +22,8 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-from limen.kernels.primitives import extended, plain
+from limen.kernels.primitives import extended, extended_error, plain
+from limen.kernels.primitives.binding import EXTENDED, bind
 from limen.kernels.primitives.lanes import HAS_FMA
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,6 +185,18 @@ def test_accuracy(module: ModuleType, name: str) -> None:
             # No format that the plain primitives serve can tell such numbers from 0.
             allowed = 1.5 * SPACING if module is extended else SMALLEST_NORMAL
             assert error <= allowed, (argument, computed, float(error) / SPACING)
+
+
+def test_what_is_computed_and_not_taken_is_in_the_table() -> None:
+    """For a small x, erfcx looks a value up only to drop it: from a row that there is."""
+    module = ModuleType("primitives")
+    module.tail = bind(extended_error.erfc_over_decay, EXTENDED, EXTENDED)  # type: ignore[attr-defined]
+    kernel = compiled(module, "y[i], z[i] = m.tail((x[i], 0.0))", "x", "y", "z")
+    x = np.array([0.625, 0.0, 1e-300, 0.3, 0.6, 27.3, 28.0, 1e300])
+    y, z = np.empty_like(x), np.empty_like(x)
+    kernel(x, y, z)
+    assert y[0] == pytest.approx(float(REFERENCES["erfcx"](arb(0.625))), rel=1e-15)
+    assert len(set(zip(y[:5], z[:5], strict=True))) == len(set(zip(y[5:], z[5:], strict=True))) == 1
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.5, -0.3, 3.7, 12.0, -1 / 3])

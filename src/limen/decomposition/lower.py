@@ -30,7 +30,10 @@ _ARGUMENTS = ("a", "b", "c")
 
 
 def decomposed(
-    f: ActivationFunction, framework: Framework, learnable: tuple[str, ...] = ()
+    f: ActivationFunction,
+    framework: Framework,
+    learnable: tuple[str, ...] = (),
+    number: Callable[[float], Any] = float,
 ) -> Program:
     """A function's value as a program of calls of a framework's functions.
 
@@ -38,6 +41,7 @@ def decomposed(
         f: the function; the program has its parameters' values.
         framework: "torch", "jax", or "exported" for PyTorch operations that ONNX has too.
         learnable: parameters that the program takes after the inputs instead.
+        number: makes the constants.
 
     Returns:
         The program: of as many arrays as the function has inputs, of float32 or float64, and as
@@ -57,7 +61,7 @@ def decomposed(
     leaves = (*map(input_, f.inputs), *map(parameter, learnable))
     names = _names(framework)
     lowered = _lowered(expression, names, leaves)
-    return Program(lowered, f.inputs, numbers, _functions(names), learnable=learnable)
+    return Program(lowered, f.inputs, numbers, _functions(names), number, learnable)
 
 
 def written(f: ActivationFunction, framework: Framework) -> Program:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
-from limen.decomposition import decomposed
+from limen.decomposition import Program, decomposed
 from limen.function import ActivationFunction
 
 __all__ = ["differentiable"]
@@ -63,18 +65,28 @@ def _slope(f: ActivationFunction, learnable: tuple[str, ...], name: str) -> Func
 
 def _value(f: ActivationFunction, learnable: tuple[str, ...]) -> Function:
     """What is computed: in float32 at least, and rounded once."""
-    program = decomposed(f, "jax", learnable)
     count = len(f.inputs)
 
     def value(*arguments: Any) -> Any:
         dtype = jnp.result_type(*arguments[:count])
         wide = jnp.promote_types(dtype, jnp.float32)
+        program = _program(f, learnable, float(np.finfo(wide).max))
         found = program(*(_cast(argument, wide) for argument in arguments))
         shape = jnp.broadcast_shapes(*(argument.shape for argument in arguments))
         return jnp.broadcast_to(_cast(jnp.asarray(found), dtype), shape)
 
     value.__name__ = re.sub(r"\W+", "_", f.name)  # in traces and profiles
     return value
+
+
+@lru_cache(_KEPT)
+def _program(f: ActivationFunction, learnable: tuple[str, ...], largest: float) -> Program:
+    """The decomposition in numbers of a format: what is beyond its largest is infinite."""
+
+    def number(value: float) -> float:
+        return math.copysign(math.inf, value) if abs(value) > largest else float(value)
+
+    return decomposed(f, "jax", learnable, number)
 
 
 def _cast(array: Any, dtype: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,15 +15,14 @@ MOST = 4
 PER_BYTE = 4
 
 _SHIFTS = np.arange(0, 2 * PER_BYTE, 2, dtype=np.uint8)
-Codes = NDArray[np.uint8]
+Codes = NDArray[Any]  # of uint8
 
 
 def packed(codes: Codes) -> Codes:
     """The bytes of a row of numbers, the last filled up with zeros."""
     padded = np.zeros((-(-codes.size // PER_BYTE), PER_BYTE), np.uint8)
     padded.reshape(-1)[: codes.size] = codes
-    held: Codes = np.bitwise_or.reduce(padded << _SHIFTS, axis=1).astype(np.uint8)
-    return held
+    return np.bitwise_or.reduce(padded << _SHIFTS, axis=1).astype(np.uint8)
 
 
 def unpacked(held: Codes, start: int, stop: int) -> Codes:

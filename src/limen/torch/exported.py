@@ -10,7 +10,12 @@ from torch import Tensor
 from limen.torch.key import partial_of
 from limen.torch.native import decomposed_value
 
-__all__ = ["exported_value", "lowered_value"]
+__all__ = ["exported_value", "is_exporting", "lowered_value"]
+
+
+def is_exporting() -> bool:
+    """Whether a program is made that shall run elsewhere; ONNX is also traced in an older way."""
+    return bool(torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export())
 
 
 # Dynamo, which a strict export traces with too, takes a call of these as one: what is inside are

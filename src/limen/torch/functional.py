@@ -65,8 +65,9 @@ def _together(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     floating = [_floating(x) for x in inputs]
     dtype = floating[0].dtype
     for x in floating[1:]:
-        dtype = torch.promote_types(dtype, x.dtype)
-    return torch.broadcast_tensors(*(x.to(dtype) for x in floating))
+        if x.dtype != dtype:
+            dtype = torch.promote_types(dtype, x.dtype)
+    return torch.broadcast_tensors(*(x if x.dtype == dtype else x.to(dtype) for x in floating))
 
 
 def _floating(x: Tensor) -> Tensor:

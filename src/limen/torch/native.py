@@ -7,6 +7,7 @@ PyTorch's own operations, of the stable form (see `decomposition`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -33,6 +34,8 @@ __all__ = [
 WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 """What a decomposition computes in, for formats that are rounded to."""
 
+# bfloat16 has no letter in NumPy; the bits of its numbers have.
+_TYPES = {torch.float32: "f4", torch.float64: "f8", torch.float16: "f2", torch.bfloat16: "i2"}
 _FEW = 1 << 20  # elements, from which on a microsecond is nothing
 
 
@@ -106,10 +109,31 @@ def as_array(x: Tensor) -> NDArray[np.generic]:
     x = x.detach()
     if x.is_neg():
         x = x.resolve_neg()
-    if x.dtype == torch.bfloat16:
-        array: NDArray[np.generic] = x.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
-        return array
-    return x.numpy()
+    array: NDArray[np.generic] = np.asarray(_Memory(x))
+    return array.view(ml_dtypes.bfloat16) if x.dtype == torch.bfloat16 else array
+
+
+class _Memory:
+    """A tensor by NumPy's array interface.
+
+    `Tensor.numpy` forbids the storage to be resized from then on, which is how FSDP lets go of the
+    parameters that it has gathered.
+    """
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        x = self._tensor
+        size = x.element_size()
+        return {
+            "version": 3,
+            "shape": tuple(x.shape),
+            "strides": tuple(step * size for step in x.stride()),
+            "typestr": _TYPES[x.dtype],
+            "data": (x.data_ptr(), False),
+        }
 
 
 def decomposed_value(

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from limen.torch.activation import ORIGIN, Activation
 from limen.torch.autograd import flows, is_eager, value, value_again
+from limen.torch.exported import is_exporting
 
 __all__ = ["LinearAfter", "lean", "linear_after"]
 
@@ -81,7 +82,7 @@ def _saves_its_input(linear: nn.Linear, x: Tensor) -> bool:
     """Whether PyTorch would keep the activation, and plain autograd is what differentiates."""
     if not torch.is_grad_enabled() or not linear.weight.requires_grad or x.ndim == 0:
         return False
-    if torch.compiler.is_exporting():
+    if is_exporting():
         return False
     return torch.compiler.is_compiling() or is_eager((x, linear.weight))
 
@@ -99,7 +100,7 @@ class LinearAfter(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """As `torch.nn.Linear`."""
         origin = getattr(x, ORIGIN, None)
-        if origin is None:
+        if origin is None or not _saves_its_input(self, x):
             return super().forward(x)
         activation, pre_activation, version = origin
         if torch.compiler.is_compiling():

@@ -57,8 +57,10 @@ def _near_or_far(x: Pair) -> tuple[Truth, Pair]:
 
 
 def erfc_over_decay(x: Pair) -> Pair:
-    """erfc(x) exp(x^2) for x between 0.625 and 27.3."""
-    inverse = pairs.reciprocal(pairs.add_constant(1.0, _hold(x, _LAST)))
+    """erfc(x) exp(x^2) for x between 0.625 and 27.3; elsewhere, that of the nearer end."""
+    least = fitted.ERF_JOINT  # a smaller x, which the caller does not take, has no row
+    held = pairs.select(x[0] < least, (least, 0.0), _hold(x, _LAST))
+    inverse = pairs.reciprocal(pairs.add_constant(1.0, held))
     return pairs.multiply(_piecewise(_ERROR_PIECES, inverse, 1 / 256, _FIRST_FAR), inverse)
 
 
