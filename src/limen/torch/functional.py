@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from limen.errors import DtypeError
+from limen.errors import DtypeError, ShapeError
 from limen.function import ActivationFunction
 from limen.registry import resolve
 from limen.torch.autograd import value
@@ -35,7 +35,10 @@ def evaluate(function: Named, *inputs: Tensor) -> Tensor:
         A tensor of the input's shape, dtype, device and memory format.
 
     Raises:
-        DtypeError: for complex tensors, and dtypes limen does not compute with.
+        DtypeError: for what is no tensor of numbers in memory, complex tensors, and dtypes limen
+            does not compute with.
+        ShapeError: for a gate and a value whose shapes do not go together.
+        TypeError: for another number of tensors than the function has inputs.
 
     Example:
         >>> import torch
@@ -45,19 +48,25 @@ def evaluate(function: Named, *inputs: Tensor) -> Tensor:
         >>> torch.autograd.grad(y.sum(), x)[0]
         tensor([0.0592, 0.6000, 1.0490])
     """
-    return value(admitted(inputs), _key_of_named(function), (0,) * len(inputs))
+    names, key = _called(function)
+    if len(inputs) != len(names):
+        raise TypeError(f"expected a tensor for each of {', '.join(names)}, got {len(inputs)}")
+    return value(admitted(inputs), key, (0,) * len(inputs))
 
 
-@torch.compiler.assume_constant_result  # a compiler shall read neither names nor formulas
-def _key_of_named(function: Named) -> str:
-    return key_of(resolve(function))
+@torch.compiler.assume_constant_result  # a compiler reads neither names nor formulas
+def _called(function: Named) -> tuple[tuple[str, ...], str]:
+    """The names of a function's inputs, and its text."""
+    found = resolve(function)
+    return found.inputs, key_of(found)
 
 
 def admitted(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     """Tensors as users have them, brought to one shape and a dtype that limen computes with."""
     if len(inputs) > 1:
         return _together(inputs)
-    return inputs if inputs[0].dtype in _FLOATS else [_floating(inputs[0])]
+    dtype = getattr(inputs[0], "dtype", None)
+    return inputs if dtype in _FLOATS else [_floating(inputs[0])]
 
 
 def _together(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -67,10 +76,17 @@ def _together(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     for x in floating[1:]:
         if x.dtype != dtype:
             dtype = torch.promote_types(dtype, x.dtype)
-    return torch.broadcast_tensors(*(x if x.dtype == dtype else x.to(dtype) for x in floating))
+    alike = [x if x.dtype == dtype else x.to(dtype) for x in floating]
+    try:
+        return torch.broadcast_tensors(*alike)
+    except RuntimeError:
+        shapes = ", ".join(str(tuple(x.shape)) for x in alike)
+        raise ShapeError(f"the shapes do not go together: {shapes}") from None
 
 
-def _floating(x: Tensor) -> Tensor:
+def _floating(x: Any) -> Tensor:
+    if not isinstance(x, Tensor):
+        raise DtypeError(f"expected a tensor, got {type(x).__name__}: torch.as_tensor makes one")
     if x.dtype in _FLOATS:
         return x
     if x.is_complex() or x.is_floating_point():

@@ -37,6 +37,7 @@ WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 # bfloat16 has no letter in NumPy; the bits of its numbers have.
 _TYPES = {torch.float32: "f4", torch.float64: "f8", torch.float16: "f2", torch.bfloat16: "i2"}
 _FEW = 1 << 20  # elements, from which on a microsecond is nothing
+_FEW_STRIDED = 1 << 16  # elements, which are copied into a row sooner than read with strides
 
 
 def value_of(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
@@ -45,7 +46,7 @@ def value_of(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
         return decomposed_value(f, inputs)
     out = fresh_like(inputs[0])
     if not _quickly(f, "forward", (*inputs, out)):
-        f(*map(as_array, inputs), out=as_array(out))
+        f(*map(as_array, _in_rows(inputs, out)), out=as_array(out))
     return out
 
 
@@ -60,7 +61,7 @@ def flows_through(
     if not _quickly(f, "backward", (grad_output, *inputs, *outs)):
         arrays = list(map(as_array, outs))
         out = arrays if f.is_gated else arrays[0]
-        f.backward(as_array(grad_output), *map(as_array, inputs), out=out)
+        f.backward(*map(as_array, _in_rows((grad_output, *inputs), outs[0])), out=out)
     return outs
 
 
@@ -84,6 +85,13 @@ def _quickly(f: ActivationFunction, direction: str, tensors: Sequence[Tensor]) -
         kernels[key] = Launchers.of(f).addressed(direction, name)
     call = kernels[key]
     return call is not None and bool(call(*[x.data_ptr() for x in tensors], first.numel()))
+
+
+def _in_rows(tensors: Sequence[Tensor], out: Tensor) -> Sequence[Tensor]:
+    """What to read for an output: expanded parameters, halves of a gate, in one row each."""
+    if out.numel() > _FEW_STRIDED or not out.is_contiguous():
+        return tensors
+    return [x.contiguous() for x in tensors]
 
 
 def _is_plain(x: Tensor) -> bool:
