@@ -118,12 +118,12 @@ class Activation(nn.Module):
     def call(self, x: Tensor) -> tuple[str, Sequence[Tensor]]:
         """What is evaluated: the function as text, and the tensors it is given."""
         inputs = self._halves(x) if self._is_gated else (x,)
-        learnt = [self._spread(name, x.ndim) for name in self.learnable]
+        learnt = [self._spread(name, inputs[0]) for name in self.learnable]
         return self._key, admitted((*inputs, *learnt))
 
     def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
         dim = -1 if self.dim is None else self.dim
-        if x.ndim == 0 or x.shape[dim] % 2:
+        if not -x.ndim <= dim < x.ndim or x.shape[dim] % 2:
             raise ShapeError(
                 f"expected an even number of neurons in dimension {dim} (one half value, one half "
                 f"gate), given shape {tuple(x.shape)}"
@@ -131,13 +131,21 @@ class Activation(nn.Module):
         value, gate = x.chunk(2, dim)
         return gate, value
 
-    def _spread(self, name: str, ndim: int) -> Tensor:
-        """A learnable parameter in the shape that goes with an input of so many dimensions."""
+    def _spread(self, name: str, x: Tensor) -> Tensor:
+        """A learnable parameter in the dtype of an input, and a shape that goes with it."""
         tensor: Tensor = getattr(self, name)
-        if tensor.ndim == 0 or ndim == 0:
+        if x.is_floating_point():
+            tensor = tensor.to(x.dtype)
+        if tensor.numel() == 1:
             return tensor.reshape(())
-        dim = min(1, ndim - 1) if self.dim is None else self.dim % ndim
-        return tensor.reshape(-1, *(1,) * (ndim - 1 - dim))
+        dim = min(1, x.ndim - 1) if self.dim is None else self.dim
+        channels = x.shape[dim] if -x.ndim <= dim < x.ndim else None
+        if tensor.numel() != channels:
+            raise ShapeError(
+                f"expected {tensor.numel()} channels of {name} in dimension {dim}, given shape "
+                f"{tuple(x.shape)}"
+            )
+        return tensor.reshape(-1, *(1,) * (x.ndim - 1 - dim % x.ndim))
 
     def extra_repr(self) -> str:
         """What stands between the parentheses of the repr."""
