@@ -25,7 +25,7 @@ ARROWS: dict[str, set[str]] = {
     "vector": {"memory"},
     "function": BELOW_FUNCTION,
     "decomposition": {"function", *BELOW_FUNCTION},
-    "torch": {"decomposition", "function", *BELOW_FUNCTION},
+    "torch": {"decomposition", "function", "vector", *BELOW_FUNCTION},
     "layers": {"function", "torch", "vector", *BELOW_FUNCTION},  # torch: `Model.to_torch`
     "jax": {"decomposition", "function", *BELOW_FUNCTION},
     "certify": {"function", *BELOW_FUNCTION},

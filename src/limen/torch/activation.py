@@ -9,10 +9,9 @@ from torch import Tensor, nn
 
 from limen.errors import ShapeError
 from limen.function import ActivationFunction, AtKinks
-from limen.registry import resolve
 from limen.torch.autograd import is_eager, value
 from limen.torch.compact import compact_value, mode_of
-from limen.torch.functional import Named, admitted
+from limen.torch.functional import Named, admitted, meant
 from limen.torch.key import function_of, key_of, original_of
 
 __all__ = ["ORIGIN", "Activation"]
@@ -77,7 +76,7 @@ class Activation(nn.Module):
         **parameters: float,
     ) -> None:
         super().__init__()
-        found = resolve(function, **parameters)
+        found = meant(function, **parameters)
         if at_kinks is not None:
             found = found.with_kinks(at_kinks)
         names = (learnable,) if isinstance(learnable, str) else tuple(learnable)

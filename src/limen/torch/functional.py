@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from limen.errors import DtypeError, ShapeError
+from limen.errors import DtypeError, FormulaError, ShapeError
 from limen.function import ActivationFunction
 from limen.registry import resolve
 from limen.torch.autograd import value
 from limen.torch.key import key_of
+from limen.vector import VECTOR_FUNCTIONS, VectorFunction
 
-__all__ = ["Named", "admitted", "evaluate"]
+__all__ = ["Named", "admitted", "evaluate", "meant"]
 
 Named = ActivationFunction | str | Callable[..., Any]
 """A function, its name, its formula, or a Python function to trace."""
@@ -54,10 +55,26 @@ def evaluate(function: Named, *inputs: Tensor) -> Tensor:
     return value(admitted(inputs), key, (0,) * len(inputs))
 
 
+def meant(function: Named, **parameters: float) -> ActivationFunction:
+    """What a caller means by a function, a name, a formula or a Python function.
+
+    Raises:
+        FormulaError: for a vector function; it says what PyTorch has.
+    """
+    vector = VECTOR_FUNCTIONS.get(function) if isinstance(function, str) else function
+    if isinstance(vector, VectorFunction):
+        module = vector.name.title().replace("_", "")
+        raise FormulaError(
+            f"{vector.name} looks at a whole dimension and is no function of single neurons: take "
+            f"torch.nn.{module}(dim=-1)"
+        )
+    return resolve(function, **parameters)
+
+
 @torch.compiler.assume_constant_result  # a compiler reads neither names nor formulas
 def _called(function: Named) -> tuple[tuple[str, ...], str]:
     """The names of a function's inputs, and its text."""
-    found = resolve(function)
+    found = meant(function)
     return found.inputs, key_of(found)
 
 

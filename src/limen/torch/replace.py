@@ -11,9 +11,9 @@ from torch import nn
 
 from limen.errors import LimenError
 from limen.function import ActivationFunction
-from limen.registry import get, resolve
+from limen.registry import get
 from limen.torch.activation import Activation
-from limen.torch.functional import Named
+from limen.torch.functional import Named, meant
 
 __all__ = ["equivalent", "replace", "twin"]
 
@@ -115,7 +115,7 @@ def _in_place_of(
     same = equivalent(module)
     if function is None and same is None:
         raise LimenError(f"limen has no function for {module}: say which to put in its place")
-    f = same if function is None else resolve(function, **parameters)
+    f = same if function is None else meant(function, **parameters)
     assert f is not None
     if same is not None and f.expression is same.expression:
         f = same.with_parameters(**parameters)
