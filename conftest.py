@@ -11,6 +11,7 @@ _NEEDS = {
     "src/limen/bench/peers/with_jax.py": "jax",
     "src/limen/decomposition/for_torch.py": "torch",
     "src/limen/torch": "torch",
+    "src/limen/torch/registration.py": "transformers",
     "src/limen/jax": "jax",
     "tests/integration/distributed_training.py": "torch",
     "tests/integration/loading.py": "torch",

@@ -18,8 +18,8 @@ from limen.cli import app
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ALL_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
-BLOCKS = [block for block in ALL_BLOCKS if "limen.torch" not in block]
-TORCH_BLOCKS = [block for block in ALL_BLOCKS if "limen.torch" in block]
+FRAMEWORKS = ("torch", "jax")
+BLOCKS = [block for block in ALL_BLOCKS if not any(f"limen.{f}" in block for f in FRAMEWORKS)]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
@@ -51,13 +51,17 @@ def test_the_readme_runs(
     assert "Linear" in capsys.readouterr().out  # the trace
 
 
-def test_the_readme_runs_in_pytorch() -> None:
-    torch = pytest.importorskip("torch")
-    block = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.GELU(), torch.nn.Linear(4, 4))
-    (text,) = TORCH_BLOCKS
-    namespace = {"model": block, "x": torch.ones(2, 4)}
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_readme_runs_in_frameworks(framework: str) -> None:
+    package = pytest.importorskip(framework)
+    (text,) = (block for block in ALL_BLOCKS if f"limen.{framework}" in block)
+    namespace: dict[str, Any] = {}
+    if framework == "torch":
+        nn = package.nn
+        namespace = {"model": nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.Linear(4, 4))}
+        namespace["x"] = package.ones(2, 4)
     exec(compile(text, str(ROOT / "README.md"), "exec"), namespace)
-    assert "Activation" in repr(block[1])
+    assert "act" in namespace
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

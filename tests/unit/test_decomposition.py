@@ -185,6 +185,14 @@ def test_limits_are_right_for_parameters_not_known_before(name: str, order: int)
                 assert math.copysign(1, found) == math.copysign(1, expected), (x, values)
 
 
+def test_what_vanishes_slowly_has_the_limit_0() -> None:
+    f = limen.activation("x / (a + x**2)", a=1.0)
+    form, numbers = with_edges(f, stable(f.expression), ("a",))
+    for x in (-math.inf, math.inf):
+        found = real.value(form, {**numbers, "a": 0.7, "x": x})
+        assert found == 0 and math.copysign(1, found) == math.copysign(1, x)
+
+
 def test_where_there_is_no_limit_there_is_none_to_be_read_off() -> None:
     f = limen.activation("sin(a * x) * x / (1 + abs(x))", a=1.0)
     form, numbers = with_edges(f, stable(f.expression), ("a",))

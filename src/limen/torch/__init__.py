@@ -5,6 +5,17 @@ from limen.torch.functional import evaluate
 from limen.torch.memory_report import memory_report
 from limen.torch.mlp import MLP
 from limen.torch.recomputed import lean
+from limen.torch.registration import layer, register
 from limen.torch.replace import equivalent, replace
 
-__all__ = ["MLP", "Activation", "equivalent", "evaluate", "lean", "memory_report", "replace"]
+__all__ = [
+    "MLP",
+    "Activation",
+    "equivalent",
+    "evaluate",
+    "layer",
+    "lean",
+    "memory_report",
+    "register",
+    "replace",
+]

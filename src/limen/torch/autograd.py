@@ -1,31 +1,34 @@
 """How gradients find their way: autograd, forward mode, `torch.func`, and compiled graphs.
 
 What is differentiated is always one of two: a value, whose derivative is a flow, and the flows,
-whose derivatives are flows again. PyTorch has no one door for them. In eager mode the shortest is a
-bare autograd function; `torch.func` and forward-mode derivatives ask for one with `jvp` and `vmap`,
-which costs three times as much; a graph that is compiled holds operators, and one that is exported
+whose derivatives are flows again. Two doors lead there. In eager mode it is a bare autograd
+function, the shortest way that PyTorch has. Everything else (`torch.func`, forward mode, graphs
+that are compiled, fake tensors) goes through the operators, whose derivatives stand where PyTorch's
+dispatcher looks for them, for one level of transforms at a time. A graph that is exported holds
 plain operations of PyTorch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor, peek_interpreter_stack
+from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
+from torch.autograd.function import _SingleLevelFunction
+from torch.library import impl
 
 from limen.torch import operators
 from limen.torch.exported import exported_value, is_exporting, lowered_value
 from limen.torch.key import partial_of, up
 from limen.torch.native import flows_through, handed_on, have_kernels, value_of
-from limen.torch.operators import batched
 
-__all__ = ["are_plain", "flows", "is_eager", "is_transformed", "value", "value_again"]
+__all__ = ["flows", "is_eager", "value", "value_again"]
 
-_PLAIN = (Tensor, torch.nn.Parameter)
 Orders = Sequence[int]
 
 
@@ -37,15 +40,13 @@ def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
         key: the function, as `key_of` writes it.
         orders: for each input, how often the function is differentiated by it.
     """
-    if torch.compiler.is_compiling() or not are_plain(inputs):
+    if not is_eager(inputs):
         if is_exporting():
             return exported_value(inputs, key, orders)
         if torch.compiler.is_compiling() and not have_kernels(inputs):
             return _Lowered.apply(key, orders, *inputs)
         return operators.value(inputs, key, orders)
-    if is_transformed():
-        return _TransformedValue.apply(key, orders, *inputs)
-    if not torch.is_grad_enabled() or not _need_grad(inputs):
+    if not _need_grad(inputs):
         return value_of(partial_of(key, tuple(orders)), inputs)
     return _Value.apply(key, orders, *inputs)
 
@@ -60,7 +61,7 @@ def value_again(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tenso
         after: a gradient, which must be known before: it keeps a graph's partitioner from keeping
             the value of the forward pass after all.
     """
-    if torch.compiler.is_compiling() or not are_plain(inputs):
+    if not is_eager(inputs):
         return operators.value_again(inputs, key, orders, after)
     return value(inputs, key, orders)
 
@@ -72,40 +73,36 @@ def flows(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Order
     if is_legacy_batchedtensor(grad_output):  # of `torch.autograd.grad(is_grads_batched=True)`
         slopes = [value(inputs, key, up(orders, k)) for k in range(len(inputs))]
         return [grad_output * slope for slope in slopes]
-    if not are_plain([grad_output, *inputs]):
+    tensors = (grad_output, *inputs)
+    if not is_eager(tensors):
         return operators.flows(grad_output, inputs, key, orders)
-    if is_transformed():
-        return list(_TransformedFlows.apply(key, orders, grad_output, *inputs))
-    if not torch.is_grad_enabled() or not _need_grad([grad_output, *inputs]):
+    if not _need_grad(tensors):
         return flows_through(partial_of(key, tuple(orders)), grad_output, inputs)
-    return list(_Flows.apply(key, orders, grad_output, *inputs))
+    return list(_Flows.apply(key, orders, *tensors))
 
 
-def _need_grad(tensors: Sequence[Tensor]) -> bool:
-    for x in tensors:  # noqa: SIM110 - `any` of a generator takes as long as a small kernel
-        if x.requires_grad:
-            return True
-    return False
-
-
-def are_plain(tensors: Sequence[Tensor]) -> bool:
-    """Whether kernels may have the tensors' memory, and nobody listens to what is called."""
-    if torch._C._len_torch_dispatch_stack() or torch.jit.is_tracing():
+def is_eager(tensors: Iterable[Tensor]) -> bool:
+    """Whether kernels may have the tensors' memory, and plain autograd is all that there is."""
+    if torch.compiler.is_compiling():
         return False
-    for x in tensors:  # noqa: SIM110
-        if type(x) not in _PLAIN:
+    for x in tensors:  # a loop: `all` of a generator takes as long as a small kernel
+        if type(x) is not Tensor and type(x) is not torch.nn.Parameter:
             return False
-    return True
+    listens = torch._C._len_torch_dispatch_stack() or torch._C._is_tracing()
+    return not listens and not _is_transformed()
 
 
-def is_eager(tensors: Sequence[Tensor]) -> bool:
-    """Whether plain autograd is all that there is."""
-    return not torch.compiler.is_compiling() and are_plain(tensors) and not is_transformed()
-
-
-def is_transformed() -> bool:
+def _is_transformed() -> bool:
     """Whether `torch.func` or a level of forward-mode derivatives is at work."""
     return forward_ad._current_level >= 0 or peek_interpreter_stack() is not None
+
+
+def _need_grad(tensors: Iterable[Tensor]) -> bool:
+    if torch.is_grad_enabled():
+        for x in tensors:
+            if x.requires_grad:
+                return True
+    return False
 
 
 # --- The derivatives ---------------------------------------------------------------------------
@@ -127,30 +124,7 @@ def _flows_backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
     return None, None, by_flow, *map(_total, zip(*by_inputs, strict=True))
 
 
-def _value_tangent(ctx: Any, key: Any, orders: Any, *tangents: Tensor | None) -> Tensor:
-    return _total(
-        flows(tangent, ctx.saved_tensors, ctx.key, ctx.orders)[k]
-        for k, tangent in enumerate(tangents)
-        if tangent is not None
-    )
-
-
-def _flows_tangent(
-    ctx: Any, key: Any, orders: Any, flow: Tensor | None, *tangents: Tensor | None
-) -> tuple[Tensor, ...]:
-    grad_output, *inputs = ctx.saved_tensors
-    terms: list[list[Tensor]] = [[] for _ in inputs]
-    for k in range(len(inputs)):
-        if flow is not None:
-            terms[k].append(flows(flow, inputs, ctx.key, ctx.orders)[k])
-        for j, tangent in enumerate(tangents):
-            if tangent is not None:
-                steep = flows(tangent * grad_output, inputs, ctx.key, up(ctx.orders, k))
-                terms[k].append(steep[j])
-    return tuple(map(_total, terms))
-
-
-def _total(terms: Any) -> Tensor:
+def _total(terms: Iterable[Tensor]) -> Tensor:
     first, *rest = terms
     for term in rest:
         first = first + term
@@ -189,55 +163,114 @@ class _Flows(torch.autograd.Function):
     backward = staticmethod(_flows_backward)
 
 
-# --- torch.func and forward mode ---------------------------------------------------------------
+# --- Operators ---------------------------------------------------------------------------------
+#
+# Under `torch.func` the dispatcher comes by once for each level of transforms, and what is called
+# inside belongs to the levels below. `torch.library.register_autograd` has nothing for that: it
+# refuses to be differentiated, and leaves a tangent out without a word. The autograd functions here
+# are of the kind that PyTorch itself makes for one level of an ordinary one.
 
 
-def _keep_both(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    _keep(ctx, *inputs)
-    ctx.save_for_forward(*inputs[2:])
-
-
-class _TransformedValue(torch.autograd.Function):
-    """A value under transforms."""
+class _ValueAtLevel(_SingleLevelFunction):
+    """A value, to one level of transforms."""
 
     @staticmethod
-    def forward(key: str, orders: Orders, *inputs: Tensor) -> Tensor:
-        return value_of(partial_of(key, tuple(orders)), inputs)
+    def forward(ctx: Any, key: str, orders: Orders, *inputs: Tensor) -> Tensor:
+        _keep_for_both(ctx, key, orders, *inputs)
+        with _levels_below():
+            return operators.value(inputs, key, orders)
 
-    setup_context = staticmethod(_keep_both)
     backward = staticmethod(_value_backward)
-    jvp = staticmethod(_value_tangent)
 
     @staticmethod
-    def vmap(
-        info: Any, in_dims: Any, key: str, orders: Orders, *inputs: Tensor
-    ) -> tuple[Tensor, int]:
-        return value(batched(inputs, in_dims[2:], info.batch_size), key, orders), 0
+    def jvp(ctx: Any, key: str, orders: Orders, *tangents: Tensor | None) -> Tensor:
+        with _outer_tangents(ctx) as inputs:
+            return _total(
+                flows(tangent, inputs, ctx.key, ctx.orders)[k]
+                for k, tangent in enumerate(tangents)
+                if tangent is not None
+            )
 
 
-class _TransformedFlows(torch.autograd.Function):
-    """Flows under transforms."""
+class _FlowsAtLevel(_SingleLevelFunction):
+    """Flows, to one level of transforms."""
 
     @staticmethod
     def forward(
-        key: str, orders: Orders, grad_output: Tensor, *inputs: Tensor
+        ctx: Any, key: str, orders: Orders, grad_output: Tensor, *inputs: Tensor
     ) -> tuple[Tensor, ...]:
-        return tuple(flows_through(partial_of(key, tuple(orders)), grad_output, inputs))
+        _keep_for_both(ctx, key, orders, grad_output, *inputs)
+        with _levels_below():
+            return tuple(operators.flows(grad_output, inputs, key, orders))
 
-    setup_context = staticmethod(_keep_both)
     backward = staticmethod(_flows_backward)
-    jvp = staticmethod(_flows_tangent)
 
     @staticmethod
-    def vmap(
-        info: Any, in_dims: Any, key: str, orders: Orders, *tensors: Tensor
-    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        flow, *inputs = batched(tensors, in_dims[2:], info.batch_size)
-        found = flows(flow, inputs, key, orders)
-        return tuple(found), (0,) * len(found)
+    def jvp(
+        ctx: Any, key: str, orders: Orders, flow: Tensor | None, *tangents: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        with _outer_tangents(ctx) as (grad_output, *inputs):
+            terms: list[list[Tensor]] = [[] for _ in inputs]
+            for k in range(len(inputs)):
+                if flow is not None:
+                    terms[k].append(flows(flow, inputs, ctx.key, ctx.orders)[k])
+                for j, tangent in enumerate(tangents):
+                    if tangent is not None:
+                        steep = flows(tangent * grad_output, inputs, ctx.key, up(ctx.orders, k))
+                        terms[k].append(steep[j])
+            return tuple(map(_total, terms))
 
 
-# --- Graphs ------------------------------------------------------------------------------------
+def _keep_for_both(ctx: Any, key: str, orders: Orders, *tensors: Tensor) -> None:
+    _keep(ctx, key, orders, *tensors)
+    ctx.save_for_forward(*tensors)
+
+
+@contextmanager
+def _levels_below() -> Iterator[None]:
+    """The levels below are differentiated too, which a function's forward turns off."""
+    with (
+        torch.enable_grad(),
+        forward_ad._set_fwd_grad_enabled(True),
+        torch._C._AutoDispatchBelowAutograd(),
+    ):
+        yield
+
+
+@contextmanager
+def _outer_tangents(ctx: Any) -> Iterator[list[Tensor]]:
+    """What was saved, without this level's tangents and with those of all others.
+
+    PyTorch turns off tangents of every level in a `jvp`, and a derivative of it would be zero.
+    """
+    with forward_ad._set_fwd_grad_enabled(True):
+        yield [forward_ad.unpack_dual(x, level=0).primal for x in ctx.saved_tensors]
+
+
+def _at_level(function: Any, key: str, orders: Orders, *tensors: Tensor) -> Any:
+    with enable_single_level_autograd_function():
+        return function.apply(key, orders, *tensors)
+
+
+@impl("limen::value", "Autograd")
+def _(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
+    return _at_level(_ValueAtLevel, key, orders, *inputs)
+
+
+@impl("limen::value_again", "Autograd")
+def _(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tensor:
+    if _is_transformed() or _need_grad(inputs):
+        return _at_level(_ValueAtLevel, key, orders, *inputs)
+    with torch._C._AutoDispatchBelowAutograd():
+        return operators.value_again(inputs, key, orders, after)
+
+
+@impl("limen::flows", "Autograd")
+def _(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Orders) -> list[Tensor]:
+    return list(_at_level(_FlowsAtLevel, key, orders, grad_output, *inputs))
+
+
+# --- Devices without kernels -------------------------------------------------------------------
 
 
 class _Lowered(torch.autograd.Function):
@@ -258,23 +291,3 @@ class _Lowered(torch.autograd.Function):
         inputs = ctx.saved_tensors
         slopes = [lowered_value(inputs, ctx.key, up(ctx.orders, k)) for k in range(len(inputs))]
         return None, None, *[handed_on(grad_output, slope) for slope in slopes]
-
-
-def _keep_operands(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    *tensors, key, orders = inputs
-    flat = [t for given in tensors for t in (given if isinstance(given, list | tuple) else [given])]
-    _keep(ctx, key, orders, *flat)
-
-
-def _graph_value_backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
-    _, _, *grads = _value_backward(ctx, grad_output)
-    return grads, None, None
-
-
-def _graph_flows_backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
-    _, _, by_flow, *by_inputs = _flows_backward(ctx, *grads)
-    return by_flow, by_inputs, None, None
-
-
-torch.library.register_autograd("limen::value", _graph_value_backward, setup_context=_keep_operands)
-torch.library.register_autograd("limen::flows", _graph_flows_backward, setup_context=_keep_operands)

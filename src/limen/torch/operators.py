@@ -16,7 +16,7 @@ from torch.library import define, impl, register_fake, register_vmap
 from limen.torch.key import partial_of
 from limen.torch.native import flows_through, value_of
 
-__all__ = ["batched", "flows", "value", "value_again"]
+__all__ = ["flows", "value", "value_again"]
 
 
 # Not `torch.library.custom_op`, whose calls take twice as long.
@@ -67,7 +67,7 @@ def _(
     return [torch.empty_like(x) for x in inputs]
 
 
-def batched(tensors: Sequence[Tensor], dims: Sequence[int | None], size: int) -> list[Tensor]:
+def _batched(tensors: Sequence[Tensor], dims: Sequence[int | None], size: int) -> list[Tensor]:
     """Tensors of which some have a batch dimension, all with it in front."""
     return [
         x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)
@@ -77,12 +77,12 @@ def batched(tensors: Sequence[Tensor], dims: Sequence[int | None], size: int) ->
 
 @register_vmap("limen::value")
 def _(info: Any, in_dims: Any, inputs: Any, key: str, orders: Any) -> tuple[Tensor, int]:
-    return value(batched(inputs, in_dims[0], info.batch_size), key, orders), 0
+    return value(_batched(inputs, in_dims[0], info.batch_size), key, orders), 0
 
 
 @register_vmap("limen::flows")
 def _(
     info: Any, in_dims: Any, grad_output: Tensor, inputs: Any, key: str, orders: Any
 ) -> tuple[list[Tensor], list[int]]:
-    flow, *rest = batched([grad_output, *inputs], [in_dims[0], *in_dims[1]], info.batch_size)
+    flow, *rest = _batched([grad_output, *inputs], [in_dims[0], *in_dims[1]], info.batch_size)
     return flows(flow, rest, key, orders), [0] * len(rest)
