@@ -10,6 +10,7 @@ _NEEDS = {
     "src/limen/bench/peers/with_torch.py": "torch",
     "src/limen/bench/peers/with_jax.py": "jax",
     "src/limen/decomposition/for_torch.py": "torch",
+    "src/limen/layers/conversion.py": "torch",
     "src/limen/torch": "torch",
     "src/limen/torch/registration.py": "transformers",
     "src/limen/jax": "jax",

@@ -72,7 +72,7 @@ def flows(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Order
         return operators.flows(grad_output, inputs, key, orders)
     if is_legacy_batchedtensor(grad_output):  # of `torch.autograd.grad(is_grads_batched=True)`
         slopes = [value(inputs, key, up(orders, k)) for k in range(len(inputs))]
-        return [grad_output * slope for slope in slopes]
+        return [handed_on(grad_output, slope) for slope in slopes]
     tensors = (grad_output, *inputs)
     if not is_eager(tensors):
         return operators.flows(grad_output, inputs, key, orders)

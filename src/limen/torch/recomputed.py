@@ -38,7 +38,7 @@ class _LinearAfter(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
         weight, *inputs = ctx.saved_tensors
         _, _, by_weight, by_bias, *by_inputs = ctx.needs_input_grad
-        rows = grad_output.flatten(0, -2) if grad_output.ndim > 1 else grad_output[None]
+        rows = grad_output.reshape(grad_output.shape[:-1].numel(), grad_output.shape[-1])
         grads: list[Tensor | None] = [None] * len(inputs)
         if any(by_inputs):
             flow = (rows @ weight).view(inputs[0].shape).to(inputs[0].dtype)
