@@ -18,7 +18,7 @@ _ENDS = (
     (-9.0, 9.0), (-9.5, 8.0), (-6.5, 6.5), (-5.0, 6.0), (-9.0, 17.8), (-17.8, 9.0), (-12.5, 12.5),
 )  # fmt: skip
 _FOLDED_ENDS = (9.5, 6.5, 5.0, 12.5, 18.0)
-_DEGREES = (5, 6)
+_DEGREES = (5, 6, 7)
 # In ULP, on the inputs that segments are tried on. The largest error of all inputs is up to 0.15
 # more, and must stay below 1; that of products is up to 0.2 more.
 _TOLERANCE, _FLOW_TOLERANCE = 0.82, 0.77
@@ -31,7 +31,7 @@ _EXACT = 2.0**-4
 # candidates: what counts is measured later.
 _INSTRUCTION = 0.012
 _FEWEST = 11  # instructions of every kernel: load, clamp, find the cell, check, store
-_LEFT_OVER = 2.0  # to set an element aside and put its result back
+_LEFT_OVER = 3.6  # to set an element aside and put its result back
 
 
 def candidates(

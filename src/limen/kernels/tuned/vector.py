@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 __all__ = [
-    "FLOAT", "FLOATS", "LANES", "NUMBERS", "WORD", "Vector", "call", "everywhere", "fma",
+    "FLOAT", "FLOATS", "LANES", "MASK", "NUMBERS", "WORD", "Vector", "call", "everywhere", "fma",
     "segments_of",
 ]  # fmt: skip
 
