@@ -216,7 +216,6 @@ def test_what_is_not_recorded_is_a_constant() -> None:
     assert torch.equal(grad(half_recorded)(x), act(x))
 
 
-@pytest.mark.xfail(reason="no_grad within two levels of grad hides only the inner one", strict=True)
 def test_what_is_not_recorded_is_a_constant_to_outer_levels_too() -> None:
     act, x = lt.Activation("mish"), points()
 

@@ -101,23 +101,14 @@ INSIDE: dict[str, tuple[int, Callable[[Function], Function]]] = {
 }
 
 
-UNREAD = {
-    name: pytest.param(name, marks=pytest.mark.xfail(reason=why, strict=True))
-    for name, why in {
-        "vmap": "a compiled vmap formats the module's repr, which Dynamo cannot trace",
-        "hessian": "a gradient of a gradient finds no tangent in lowered functions",
-    }.items()
-}
-
-
-@pytest.mark.parametrize("transform", [UNREAD[n] if n == "vmap" else n for n in INSIDE])
+@pytest.mark.parametrize("transform", INSIDE)
 def test_transforms_inside_a_compiled_function(transform: str) -> None:
     order, transformed = INSIDE[transform]
     compiled = torch.compile(transformed(lt.Activation("mish")), fullgraph=True, backend=BACKEND)
     torch.testing.assert_close(compiled(points()), exact("mish", order), **CLOSE)
 
 
-@pytest.mark.parametrize("transform", ["grad", "jvp", UNREAD["hessian"]])
+@pytest.mark.parametrize("transform", ["grad", "jvp", "hessian"])
 def test_the_same_on_devices_without_kernels(
     transform: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +149,7 @@ def test_make_fx(mode: str) -> None:
     assert "limen.value" in traced.code
 
 
-@pytest.mark.parametrize("transform", [name for name in INSIDE if name != "vmap"])
+@pytest.mark.parametrize("transform", INSIDE)
 def test_make_fx_of_transforms(transform: str) -> None:
     order, transformed = INSIDE[transform]
     traced = make_fx(transformed(lt.Activation("mish")))(points() * 2)

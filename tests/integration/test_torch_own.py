@@ -23,7 +23,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("expecttest")  # which PyTorch's own testing needs
 lt = pytest.importorskip("limen.torch")
 nn = torch.nn
-NAMES = importlib.import_module("limen.torch.replace")._NAMES
+NAMES = importlib.import_module("limen.torch.replace").NAMES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -83,6 +83,7 @@ class Activation(nn.Module):
         self._key = key_of(found, names)
         self.learnable = names
         self._is_gated = found.is_gated
+        self._orders = (0,) * (len(found.inputs) + len(names))
         self.dim = dim
         self.compact = compact
         self.marks_output = False
@@ -108,7 +109,7 @@ class Activation(nn.Module):
         key, inputs = self.call(x)
         if self.compact and is_eager(inputs):
             return compact_value(key, inputs[0])
-        activated = value(inputs, key, (0,) * len(inputs))
+        activated = value(inputs, key, self._orders)
         if self.marks_output and activated.requires_grad:
             version = None if torch.compiler.is_compiling() else activated._version
             setattr(activated, ORIGIN, (self, x, version))
@@ -116,6 +117,8 @@ class Activation(nn.Module):
 
     def call(self, x: Tensor) -> tuple[str, Sequence[Tensor]]:
         """What is evaluated: the function as text, and the tensors it is given."""
+        if len(self._orders) == 1:
+            return self._key, admitted((x,))
         inputs = self._halves(x) if self._is_gated else (x,)
         learnt = [self._spread(name, inputs[0]) for name in self.learnable]
         return self._key, admitted((*inputs, *learnt))
@@ -146,6 +149,7 @@ class Activation(nn.Module):
             )
         return tensor.reshape(-1, *(1,) * (x.ndim - 1 - dim % x.ndim))
 
+    @torch.compiler.assume_constant_result  # a compiled `vmap` asks for the repr
     def extra_repr(self) -> str:
         """What stands between the parentheses of the repr."""
         f = self.function

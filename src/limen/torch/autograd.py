@@ -16,14 +16,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_legacy_batchedtensor, peek_interpreter_stack
+from torch._C._functorch import is_legacy_batchedtensor
 from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
 from torch.autograd.function import _SingleLevelFunction
 from torch.library import impl
 
 from limen.torch import operators
-from limen.torch.exported import exported_value, is_exporting, lowered_value
+from limen.torch.exported import Lowered, exported_value, is_exporting
 from limen.torch.key import partial_of, up
 from limen.torch.native import flows_through, handed_on, have_kernels, value_of
 
@@ -43,8 +43,8 @@ def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
     if not is_eager(inputs):
         if is_exporting():
             return exported_value(inputs, key, orders)
-        if torch.compiler.is_compiling() and not have_kernels(inputs):
-            return _Lowered.apply(key, orders, *inputs)
+        if torch.compiler.is_compiling() and not have_kernels(inputs) and not _is_transformed():
+            return Lowered.apply(key, orders, *inputs)
         return operators.value(inputs, key, orders)
     if not _need_grad(inputs):
         return value_of(partial_of(key, tuple(orders)), inputs)
@@ -94,7 +94,7 @@ def is_eager(tensors: Iterable[Tensor]) -> bool:
 
 def _is_transformed() -> bool:
     """Whether `torch.func` or a level of forward-mode derivatives is at work."""
-    return forward_ad._current_level >= 0 or peek_interpreter_stack() is not None
+    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
 
 def _need_grad(tensors: Iterable[Tensor]) -> bool:
@@ -175,15 +175,17 @@ class _ValueAtLevel(_SingleLevelFunction):
     """A value, to one level of transforms."""
 
     @staticmethod
-    def forward(ctx: Any, key: str, orders: Orders, *inputs: Tensor) -> Tensor:
+    def forward(ctx: Any, records: bool, key: str, orders: Orders, *inputs: Tensor) -> Tensor:
         _keep_for_both(ctx, key, orders, *inputs)
-        with _levels_below():
+        with _levels_below(records):
             return operators.value(inputs, key, orders)
 
-    backward = staticmethod(_value_backward)
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
+        return None, *_value_backward(ctx, grad_output)
 
     @staticmethod
-    def jvp(ctx: Any, key: str, orders: Orders, *tangents: Tensor | None) -> Tensor:
+    def jvp(ctx: Any, records: bool, key: str, orders: Orders, *tangents: Tensor | None) -> Tensor:
         with _outer_tangents(ctx) as inputs:
             return _total(
                 flows(tangent, inputs, ctx.key, ctx.orders)[k]
@@ -197,17 +199,24 @@ class _FlowsAtLevel(_SingleLevelFunction):
 
     @staticmethod
     def forward(
-        ctx: Any, key: str, orders: Orders, grad_output: Tensor, *inputs: Tensor
+        ctx: Any, records: bool, key: str, orders: Orders, grad_output: Tensor, *inputs: Tensor
     ) -> tuple[Tensor, ...]:
         _keep_for_both(ctx, key, orders, grad_output, *inputs)
-        with _levels_below():
+        with _levels_below(records):
             return tuple(operators.flows(grad_output, inputs, key, orders))
 
-    backward = staticmethod(_flows_backward)
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+        return None, *_flows_backward(ctx, *grads)
 
     @staticmethod
     def jvp(
-        ctx: Any, key: str, orders: Orders, flow: Tensor | None, *tangents: Tensor | None
+        ctx: Any,
+        records: bool,
+        key: str,
+        orders: Orders,
+        flow: Tensor | None,
+        *tangents: Tensor | None,
     ) -> tuple[Tensor, ...]:
         with _outer_tangents(ctx) as (grad_output, *inputs):
             terms: list[list[Tensor]] = [[] for _ in inputs]
@@ -227,10 +236,13 @@ def _keep_for_both(ctx: Any, key: str, orders: Orders, *tensors: Tensor) -> None
 
 
 @contextmanager
-def _levels_below() -> Iterator[None]:
-    """The levels below are differentiated too, which a function's forward turns off."""
+def _levels_below(records: bool) -> Iterator[None]:
+    """The levels below are differentiated too, which a function's forward turns off.
+
+    Unless the caller had turned that off: what `torch.no_grad` hides is a constant to every level.
+    """
     with (
-        torch.enable_grad(),
+        torch.set_grad_enabled(records),
         forward_ad._set_fwd_grad_enabled(True),
         torch._C._AutoDispatchBelowAutograd(),
     ):
@@ -249,16 +261,20 @@ def _outer_tangents(ctx: Any) -> Iterator[list[Tensor]]:
 
 def _at_level(function: Any, key: str, orders: Orders, *tensors: Tensor) -> Any:
     with enable_single_level_autograd_function():
-        return function.apply(key, orders, *tensors)
+        return function.apply(torch.is_grad_enabled(), key, orders, *tensors)
 
 
 @impl("limen::value", "Autograd")
 def _(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
+    if is_eager(inputs) and not _need_grad(inputs):  # a compiled graph that runs
+        return value_of(partial_of(key, tuple(orders)), inputs)
     return _at_level(_ValueAtLevel, key, orders, *inputs)
 
 
 @impl("limen::value_again", "Autograd")
 def _(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tensor:
+    if is_eager(inputs) and not _need_grad(inputs):
+        return value_of(partial_of(key, tuple(orders)), inputs)
     if _is_transformed() or _need_grad(inputs):
         return _at_level(_ValueAtLevel, key, orders, *inputs)
     with torch._C._AutoDispatchBelowAutograd():
@@ -267,27 +283,7 @@ def _(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tens
 
 @impl("limen::flows", "Autograd")
 def _(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Orders) -> list[Tensor]:
-    return list(_at_level(_FlowsAtLevel, key, orders, grad_output, *inputs))
-
-
-# --- Devices without kernels -------------------------------------------------------------------
-
-
-class _Lowered(torch.autograd.Function):
-    """A value in PyTorch's own operations, which a compiler fuses with what is around it.
-
-    For devices without kernels. On the CPU the operators are faster: compiled there, forward and
-    backward of gelu on 2^18 numbers took 1.6 ms as operators and 4.4 ms fused with their
-    neighbours, those of mish 1.9 and 9.1.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, key: str, orders: Orders, *inputs: Tensor) -> Tensor:
-        _keep(ctx, key, orders, *inputs)
-        return lowered_value(inputs, key, orders)
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
-        inputs = ctx.saved_tensors
-        slopes = [lowered_value(inputs, ctx.key, up(ctx.orders, k)) for k in range(len(inputs))]
-        return None, None, *[handed_on(grad_output, slope) for slope in slopes]
+    tensors = (grad_output, *inputs)
+    if is_eager(tensors) and not _need_grad(tensors):
+        return flows_through(partial_of(key, tuple(orders)), grad_output, inputs)
+    return list(_at_level(_FlowsAtLevel, key, orders, *tensors))

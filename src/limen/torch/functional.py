@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
 from limen.errors import DtypeError, FormulaError, ShapeError
 from limen.function import ActivationFunction
@@ -49,6 +50,9 @@ def evaluate(function: Named, *inputs: Tensor) -> Tensor:
         >>> torch.autograd.grad(y.sum(), x)[0]
         tensor([0.0592, 0.6000, 1.0490])
     """
+    if has_torch_function(inputs):  # someone overrides or watches calls, by PyTorch's protocol
+        found: Tensor = handle_torch_function(evaluate, inputs, function, *inputs)
+        return found
     names, key = _called(function)
     if len(inputs) != len(names):
         raise TypeError(f"expected a tensor for each of {', '.join(names)}, got {len(inputs)}")

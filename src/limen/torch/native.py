@@ -45,7 +45,7 @@ def value_of(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
     if not have_kernels(inputs):
         return decomposed_value(f, inputs)
     out = fresh_like(inputs[0])
-    if not _quickly(f, "forward", (*inputs, out)):
+    if not _quickly(f, "forward", inputs, (out,)):
         f(*map(as_array, _in_rows(inputs, out)), out=as_array(out))
     return out
 
@@ -58,7 +58,7 @@ def flows_through(
         slopes = [decomposed_value(f.derivative(name), inputs) for name in f.inputs]
         return [handed_on(grad_output, slope) for slope in slopes]
     outs = [fresh_like(x) for x in inputs]
-    if not _quickly(f, "backward", (grad_output, *inputs, *outs)):
+    if not _quickly(f, "backward", (grad_output, *inputs), outs):
         arrays = list(map(as_array, outs))
         out = arrays if f.is_gated else arrays[0]
         f.backward(*map(as_array, _in_rows((grad_output, *inputs), outs[0])), out=out)
@@ -70,21 +70,30 @@ def handed_on(grad_output: Tensor, slope: Tensor) -> Tensor:
     return torch.where(slope == 0, 0, grad_output * slope)
 
 
-def _quickly(f: ActivationFunction, direction: str, tensors: Sequence[Tensor]) -> bool:
+def _quickly(
+    f: ActivationFunction, direction: str, inputs: Sequence[Tensor], outs: Sequence[Tensor]
+) -> bool:
     """Runs the kernel on the addresses of tensors that are few numbers in a row.
 
-    For these, NumPy's views of the tensors take longer to make than the arithmetic.
+    For these, NumPy's views of the tensors take longer to make than the arithmetic; so would
+    generators, and tests of the fresh outputs, which lie as the first input does.
     """
-    first = tensors[0]
-    if first.numel() > _FEW or not all(map(_is_plain, tensors)):
+    first = inputs[0]
+    count = first.numel()
+    if count > _FEW:
         return False
+    for x in inputs:
+        if not x.is_contiguous() or x.is_neg():
+            return False
     kernels = Launchers.of(f).kept
     key = direction, first.dtype
     if key not in kernels:
         name = str(first.dtype).removeprefix("torch.")
         kernels[key] = Launchers.of(f).addressed(direction, name)
     call = kernels[key]
-    return call is not None and bool(call(*[x.data_ptr() for x in tensors], first.numel()))
+    if call is None:
+        return False
+    return bool(call(*[x.data_ptr() for x in (*inputs, *outs)], count))
 
 
 def _in_rows(tensors: Sequence[Tensor], out: Tensor) -> Sequence[Tensor]:
@@ -94,22 +103,21 @@ def _in_rows(tensors: Sequence[Tensor], out: Tensor) -> Sequence[Tensor]:
     return [x.contiguous() for x in tensors]
 
 
-def _is_plain(x: Tensor) -> bool:
-    return x.is_contiguous() and not x.is_neg()
-
-
 def fresh_like(x: Tensor) -> Tensor:
     """A new tensor of the shape and memory format of another; a large one on reused pages."""
-    if x.numel() * x.element_size() < memory.LARGE or not x.is_cpu:
+    if x.nbytes < memory.LARGE or not x.is_cpu:
         return torch.empty_like(x)
     strides = torch.empty_like(x, device="meta").stride()
-    pages = torch.from_numpy(memory.empty((x.numel() * x.element_size(),), np.uint8))
+    pages = torch.from_numpy(memory.empty((x.nbytes,), np.uint8))
     return pages.view(x.dtype).as_strided(x.shape, strides)
 
 
 def have_kernels(inputs: Sequence[Tensor]) -> bool:
     """Whether limen has kernels for the device of tensors."""
-    return all(x.is_cpu for x in inputs)
+    for x in inputs:  # noqa: SIM110 - `all` of a generator takes as long as a small kernel
+        if not x.is_cpu:
+            return False
+    return True
 
 
 def as_array(x: Tensor) -> NDArray[np.generic]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import has_torch_function_unary
 
 from limen.torch.activation import ORIGIN, Activation
 from limen.torch.autograd import flows, is_eager, value, value_again
@@ -84,7 +85,10 @@ def _saves_its_input(linear: nn.Linear, x: Tensor) -> bool:
         return False
     if is_exporting():
         return False
-    return torch.compiler.is_compiling() or is_eager((x, linear.weight))
+    if torch.compiler.is_compiling():
+        return True
+    # Whoever overrides or watches calls wants to meet the two as they are.
+    return not has_torch_function_unary(x) and is_eager((x, linear.weight))
 
 
 class LinearAfter(nn.Linear):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -15,13 +16,13 @@ from limen.registry import get
 from limen.torch.activation import Activation
 from limen.torch.functional import Named, meant
 
-__all__ = ["equivalent", "replace", "twin"]
+__all__ = ["NAMES", "called", "equivalent", "replace", "twin", "with_convention"]
 
 _SAME = 1e-6  # two functions this close, in float64, are meant to be one
 _PROBES = (-9.0, 9.0, 73)  # where they are compared
 
 _SAME_FROM = 20.0  # log(1 + exp(x)) and x, which PyTorch gives from its threshold on
-_NAMES: dict[type[nn.Module], str] = {
+NAMES: dict[type[nn.Module], str] = {
     nn.ReLU: "relu", nn.ReLU6: "relu6", nn.ELU: "elu", nn.SELU: "selu", nn.CELU: "celu",
     nn.GELU: "gelu", nn.SiLU: "silu", nn.Mish: "mish", nn.Sigmoid: "logistic",
     nn.LogSigmoid: "log_sigmoid", nn.Softplus: "softplus", nn.Softsign: "softsign",
@@ -32,6 +33,8 @@ _NAMES: dict[type[nn.Module], str] = {
 }  # fmt: skip
 """limen's names for PyTorch's modules; parameters have the names of the modules' attributes."""
 
+_CALLED = {kind.__name__.lower(): kind for kind in NAMES}
+
 
 def equivalent(module: nn.Module) -> ActivationFunction | None:
     """limen's function for one of PyTorch's modules, at the module's parameters; or None.
@@ -41,7 +44,7 @@ def equivalent(module: nn.Module) -> ActivationFunction | None:
         >>> lt.equivalent(torch.nn.LeakyReLU(0.2)).parameters
         {'negative_slope': 0.2}
     """
-    name = _NAMES.get(type(module))
+    name = NAMES.get(type(module))
     if isinstance(module, nn.GELU):
         name = {"none": "gelu", "tanh": "gelu_tanh"}.get(module.approximate)
     if name is None or (isinstance(module, nn.Softplus) and module.threshold < _SAME_FROM):
@@ -53,9 +56,43 @@ def equivalent(module: nn.Module) -> ActivationFunction | None:
     return f.with_parameters(**{p: v for p, v in held.items() if isinstance(v, int | float)})
 
 
+@lru_cache(256)
+def called(name: str, *arguments: Any, **keywords: Any) -> ActivationFunction | None:
+    """limen's function for a call such as `torch.nn.functional.leaky_relu(x, 0.2)`; or None.
+
+    PyTorch's functions are called as its modules are, and take the same arguments after the input.
+    The derivative at kinks is PyTorch's.
+
+    Args:
+        name: the function's, such as "leaky_relu" or "relu_".
+        *arguments: what it is given after its input.
+        **keywords: what else it is given.
+
+    Example:
+        >>> from limen.torch.replace import called
+        >>> called("leaky_relu", 0.2).parameters
+        {'negative_slope': 0.2}
+    """
+    kind = _CALLED.get(name.replace("_", ""))
+    given = (*arguments, *keywords.values())
+    if kind is None or not all(isinstance(a, int | float | str | None) for a in given):
+        return None
+    try:
+        module = nn.PReLU(init=arguments[0]) if kind is nn.PReLU else kind(*arguments, **keywords)
+    except (
+        IndexError,
+        TypeError,
+    ):  # `torch.threshold` and the like, called in a way the module is not
+        return None
+    if isinstance(module, nn.PReLU):  # takes its weight, and not how many
+        return with_convention(get("prelu").with_parameters(weight=arguments[0]), module)
+    f = equivalent(module)
+    return None if f is None else with_convention(f, module)
+
+
 def twin(f: ActivationFunction) -> nn.Module | None:
     """PyTorch's own module for a function, if it has one that takes the same parameters."""
-    named = {name: kind for kind, name in _NAMES.items()}.get(f.name)
+    named = {name: kind for kind, name in NAMES.items()}.get(f.name)
     if named is None or f.expression is not get(f.name).expression or f.surrogate_function:
         return None
     try:
@@ -95,7 +132,7 @@ def replace(
         >>> lt.replace(model, torch.nn.ReLU, "relu")[1]
         Activation(relu: where(x < 0, 0, x), at_kinks={0.0: 0.0})
     """
-    wanted = tuple(_NAMES) if which is None else which
+    wanted = tuple(NAMES) if which is None else which
     made: dict[nn.Module, Activation] = {}
     for module in model.modules():
         if isinstance(module, wanted) and not isinstance(module, Activation):
@@ -119,7 +156,7 @@ def _in_place_of(
     assert f is not None
     if same is not None and f.expression is same.expression:
         f = same.with_parameters(**parameters)
-    f = _with_convention(f, module)
+    f = with_convention(f, module)
     if isinstance(module, nn.PReLU) and f is not None and same is not None and f.name == same.name:
         found = Activation(f, learnable={"weight": module.num_parameters})
         found.weight = module.weight
@@ -130,7 +167,7 @@ def _in_place_of(
     return found
 
 
-def _with_convention(f: ActivationFunction, module: nn.Module) -> ActivationFunction:
+def with_convention(f: ActivationFunction, module: nn.Module) -> ActivationFunction:
     """The function with the module's derivative at kinks, if it is the module's function."""
     kinks = f.kinks
     if f.at_kinks is not None or not isinstance(kinks, tuple) or not kinks:
@@ -154,6 +191,6 @@ def _with_convention(f: ActivationFunction, module: nn.Module) -> ActivationFunc
 def _none_found(model: nn.Module, wanted: Any) -> str:
     classes = wanted if isinstance(wanted, tuple) else (wanted,)
     sought = " or ".join(c.__name__ for c in classes[:3]) + (", ..." if len(classes) > 3 else "")
-    has = Counter(type(m).__name__ for m in model.modules() if type(m) in _NAMES)
+    has = Counter(type(m).__name__ for m in model.modules() if type(m) in NAMES)
     has_text = ", ".join(f"{name} ({count})" for name, count in has.items()) or "none of PyTorch's"
     return f"there is no {sought} in this model; activations it has: {has_text}"
