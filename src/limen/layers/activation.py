@@ -93,7 +93,7 @@ class Activation(Layer):
 
     @property
     def works_in_place(self) -> bool:  # type: ignore[override]
-        """Whether the function may write over its input: not where it takes it in halves."""
+        """Whether the function may write over its input; it may not where it takes it in halves."""
         return not self.is_gated
 
     @property

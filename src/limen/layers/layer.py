@@ -181,5 +181,5 @@ class Layer(ABC):
 
     @property
     def place(self) -> str:
-        """How errors call the layer: "layer 2, Linear(64, 10)"."""
+        """What errors call the layer, such as "layer 2, Linear(64, 10)"."""
         return f"{self!r}" if self.index is None else f"layer {self.index}, {self!r}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from limen.layers.step import TrainingStep
     from limen.layers.summary import Summary
     from limen.layers.trace import Trace
+    from limen.layers.watching import Watcher
 
 __all__ = ["Evaluation", "Model"]
 
@@ -84,6 +85,7 @@ class Model:
             for parameter in layer.parameters():
                 parameter.name = f"{index}.{parameter.name}"
         side_by_side(self.parameters(), self.dtype)
+        self.watchers: tuple[Watcher, ...] = ()  # told after every pass; see `limen.observe`
         # Lasts from fit to fit, so that going on training does not repeat the same orders.
         self.shuffler = np.random.default_rng([self.seed, linear_layers])
 
@@ -103,7 +105,10 @@ class Model:
         """
         x = self.checked(x)
         shapes = shapes_through(self.layers, x.shape)
-        return Pass(self.layers, [np.empty(shape, self.dtype) for shape in shapes]).forward(x)
+        output = Pass(self.layers, [np.empty(shape, self.dtype) for shape in shapes]).forward(x)
+        for watcher in self.watchers:
+            watcher.passed(x)
+        return output
 
     __call__ = forward
 
@@ -133,6 +138,8 @@ class Model:
         way.take(inputs[0])
         way.lay_back(grad_output, [np.empty_like(x) for x in inputs])
         way.backward()
+        for watcher in self.watchers:
+            watcher.returned()
         return self.layers[0].grad_input  # type: ignore[no-any-return]
 
     def predict(self, x: ArrayLike) -> Array:
@@ -143,6 +150,8 @@ class Model:
         x = self.checked(x)
         out = np.empty((*x.shape[:-1], self.outputs_for(x.shape[-1])), self.dtype)
         predict(self.layers, x, out)
+        for watcher in self.watchers:
+            watcher.predicted(x)
         return out
 
     def evaluate(self, x: ArrayLike, y: ArrayLike, loss: Loss) -> Evaluation:
@@ -240,6 +249,7 @@ class Model:
 
     def to_torch(self) -> torch.nn.Sequential:
         """A `torch.nn.Sequential` of the same layers, with copies of the parameters."""
+        import limen.torch  # noqa: F401 - says what to install where PyTorch is missing
         from limen.layers.conversion import to_torch
 
         return to_torch(self)

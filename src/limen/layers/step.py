@@ -78,12 +78,18 @@ class TrainingStep:
         """One step on what is checked already; the loss, and how many were classified rightly."""
         run = self._run(x)
         score = run.learn(target)
+        for watcher in self.model.watchers:
+            watcher.passed(x)
+            watcher.returned()
         self.optimizer.step(self._parameters)
         return score
 
     def judge(self, x: Array, target: Array) -> tuple[float, int]:
         """The loss on data that the model does not learn from, and how many were right."""
-        return self._run(x).judge(target)
+        score = self._run(x).judge(target)
+        for watcher in self.model.watchers:
+            watcher.passed(x)
+        return score
 
     def _run(self, x: Array) -> _Run:
         run = self._runs.get(x.shape)
