@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 import limen
 from limen.cli import app
 from limen.errors import LimenError, UnknownNameError
-from limen.insight import plot, table
-from limen.insight.compare import Comparison, compare
-from limen.insight.data import DATA, load
-from limen.insight.trial import Recipe, Record, blocked, train
+from limen.insight.comparing import picture, table
+from limen.insight.comparing.compare import Comparison, compare
+from limen.insight.comparing.data import DATA, load
+from limen.insight.comparing.trial import Recipe, Record, blocked, train
 
 QUICK = Recipe(widths=(16,), epochs=5)
 
@@ -34,7 +34,8 @@ def wine() -> Comparison:
 @pytest.mark.parametrize(
     ("name", "features", "classes", "samples"),
     [("digits", 64, 10, 1797), ("breast_cancer", 30, 2, 569), ("wine", 13, 3, 178),
-     ("mnist5000", 784, 10, 5000)],
+     ("mnist5000", 784, 10, 5000), ("moons", 2, 2, 400), ("circles", 2, 2, 400),
+     ("blobs", 2, 3, 400), ("xor", 2, 2, 400), ("spirals", 2, 2, 400)],
 )  # fmt: skip
 def test_data(name: str, features: int, classes: int, samples: int) -> None:
     data = load(name)
@@ -49,7 +50,8 @@ def test_data(name: str, features: int, classes: int, samples: int) -> None:
 
 
 def test_every_data_set_is_tested() -> None:
-    assert set(DATA) == {"digits", "breast_cancer", "wine", "mnist5000"}
+    real = {"digits", "breast_cancer", "wine", "mnist5000"}
+    assert set(DATA) == real | {"moons", "circles", "blobs", "xor", "spirals"}
 
 
 def test_relu_learns_digits() -> None:
@@ -124,7 +126,7 @@ def test_intervals_are_drawn_among_the_accuracies_there_are(wine: Comparison) ->
     apart = dataclasses.replace(wine, records=tuple(pair))
     assert apart.rows()[0].margin > 1
     figure = Figure()
-    plot.plot(apart, figure)
+    picture.plot(apart, figure)
     ends = np.concatenate([line.get_xdata() for line in figure.axes[0].get_lines()])
     assert ends.min() == 0
     assert ends.max() == 100
@@ -159,6 +161,89 @@ def test_two_functions_of_one_name_are_refused() -> None:
 def test_unknown_data_are_refused_with_the_names_of_others() -> None:
     with pytest.raises(UnknownNameError, match="mnist5000"):
         compare(["relu"], "cifar", 1, QUICK, jobs=1)
+
+
+def test_the_plane_s_classes_are_apart_for_those_who_bend() -> None:
+    recipe = Recipe(widths=(32, 32), epochs=60, learning_rate=1e-2)
+    for name in ("moons", "circles", "xor", "spirals"):
+        record = train(limen.get("tanh"), load(name), 0, recipe)
+        assert record.test_accuracy > 0.9, name
+    assert train(limen.get("identity"), load("xor"), 0, recipe).test_accuracy < 0.7
+
+
+# --- A budget, a journal, a cluster --------------------------------------------------------------
+
+
+def figures(comparison: Comparison) -> list[tuple[str, int, float, float]]:
+    return [(r.function, r.seed, r.test_accuracy, r.blocked) for r in comparison.records]
+
+
+def test_a_budget_adds_whole_rounds() -> None:
+    result = compare(["relu", "tanh", "gelu"], "wine", None, QUICK, jobs=1, budget=1.5)
+    seeds = {name: [r.seed for r in result.records if r.function == name] for name in
+             ("relu", "tanh", "gelu")}  # fmt: skip
+    assert len(set(map(tuple, seeds.values()))) == 1
+    assert len(seeds["relu"]) > 1
+    least = compare(["relu", "tanh"], "wine", None, QUICK, jobs=1, budget=0.0)
+    assert figures(least) == figures(compare(["relu", "tanh"], "wine", 1, QUICK, jobs=1))
+
+
+def test_a_journal_goes_on_where_it_ended(tmp_path: Path) -> None:
+    journal, seen = tmp_path / "wine.jsonl", list[Record]()
+
+    def interrupt(record: Record) -> None:
+        seen.append(record)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(["relu", "tanh"], "wine", 2, QUICK, jobs=1, advance=interrupt, journal=journal)
+    with journal.open("a") as file:
+        file.write('{"function": "cut o')  # as a machine that lost its power leaves it
+    again = compare(["relu", "tanh"], "wine", 2, QUICK, jobs=1, journal=journal)
+    assert again.remembered == 3
+    assert figures(again) == figures(compare(["relu", "tanh"], "wine", 2, QUICK, jobs=1))
+    more = compare(["relu", "tanh"], "wine", 3, QUICK, jobs=1, journal=journal)
+    assert more.remembered == 4
+    assert len(journal.read_text().splitlines()) == 7
+
+
+def test_a_journal_of_something_else_is_refused(tmp_path: Path) -> None:
+    journal = tmp_path / "wine.jsonl"
+    compare(["relu"], "wine", 1, QUICK, jobs=1, journal=journal)
+    with pytest.raises(LimenError, match="its data is 'wine', here 'moons'"):
+        compare(["relu"], "moons", 1, QUICK, jobs=1, journal=journal)
+    with pytest.raises(LimenError, match="its recipe"):
+        compare(["relu"], "wine", 1, Recipe(widths=(8,)), jobs=1, journal=journal)
+    other = compare([limen.get("relu", at_kinks=0.0)], "wine", 1, QUICK, jobs=1, journal=journal)
+    assert other.remembered == 0
+    journal.write_text("a diary\n")
+    with pytest.raises(LimenError, match="no journal"):
+        compare(["relu"], "wine", 1, QUICK, jobs=1, journal=journal)
+    journal.write_bytes(b"\xff\xfe")
+    with pytest.raises(LimenError, match="cannot keep a journal"):
+        compare(["relu"], "wine", 1, QUICK, jobs=1, journal=journal)
+
+
+@pytest.mark.filterwarnings("default")  # of a cluster's own processes and ports
+def test_a_dask_cluster_gives_what_one_process_gives() -> None:
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+    with cluster:
+        there = compare(
+            ["relu", "x * tanh(softplus(x))"], "wine", 2, QUICK, dask=cluster.scheduler_address
+        )
+    here = compare(["relu", "x * tanh(softplus(x))"], "wine", 2, QUICK, jobs=1)
+    assert figures(there) == figures(here)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("limen.insight.comparing.work._PATIENCE", "1s")
+    with pytest.raises(LimenError, match="no Dask scheduler answers at tcp"):
+        compare(["relu"], "wine", 1, QUICK, dask="tcp://127.0.0.1:9")
 
 
 def test_the_command_prints_a_table_and_writes_its_files(tmp_path: Path) -> None:

