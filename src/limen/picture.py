@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from limen.errors import LimenError
+from limen.errors import LimenError, MissingPackageError
 from limen.formula.analysis.answers import ENDLESS, Extremum, Stretch
 
 if TYPE_CHECKING:
     from limen.function import ActivationFunction
 
-__all__ = ["Curve", "curve", "frame", "label", "plot", "save", "save_figure", "svg", "window"]
+__all__ = [
+    "Curve", "curve", "frame", "ink", "label", "library", "plot", "save", "save_figure", "svg",
+    "window",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
 
@@ -181,17 +184,19 @@ def plot(f: ActivationFunction, axes: Any = None) -> Any:
         The axes.
 
     Raises:
-        LimenError: if matplotlib is not installed.
+        MissingPackageError: if matplotlib is not installed.
     """
     if axes is None:
-        axes = _matplotlib("matplotlib.pyplot").subplots(figsize=_SIZE, layout="constrained")[1]
+        axes = library("matplotlib.pyplot").subplots(figsize=_SIZE, layout="constrained")[1]
     low, high = window(f)
     c = curve(f, low, high)
-    axes.axhline(0, color="0.75", linewidth=0.8, zorder=1)
-    axes.axvline(0, color="0.75", linewidth=0.8, zorder=1)
+    axes.axhline(0, color=ink(0.25), linewidth=0.8, zorder=1)
+    axes.axvline(0, color=ink(0.25), linewidth=0.8, zorder=1)
     for slope, offset, sign in asymptotes(f):
         far = high if sign > 0 else low
-        axes.plot((0, far), (offset, offset + slope * far), color="0.5", linewidth=1, dashes=(4, 4))
+        axes.plot(
+            (0, far), (offset, offset + slope * far), color=ink(0.5), linewidth=1, dashes=(4, 4)
+        )
     name = f"{label(f)}(·, 1)" if f.is_gated else label(f)
     prime = ", by its gate" if f.is_gated else "′"
     if f.surrogate_function is not None:
@@ -203,7 +208,9 @@ def plot(f: ActivationFunction, axes: Any = None) -> Any:
         _mark_kinks(f, axes, low, high)
         _mark_extrema(f, axes, low, high)
     axes.set(xlim=(low, high), ylim=frame(c), xlabel=f.inputs[0])
-    axes.set_title(f.formula, fontsize=10, family="monospace", loc="left", color="0.35", wrap=True)
+    axes.set_title(
+        f.formula, fontsize=10, family="monospace", loc="left", color=ink(0.7), wrap=True
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="best")
     return axes
@@ -220,7 +227,7 @@ def save(f: ActivationFunction, path: str | Path) -> None:
 
 def save_figure(path: str | Path, size: tuple[float, float], draw: Callable[[Any], object]) -> None:
     """Makes a figure without any window, lets `draw` fill it, and writes it to a file."""
-    figure = _matplotlib("matplotlib.figure").Figure(figsize=size, layout="constrained")
+    figure = library("matplotlib.figure").Figure(figsize=size, layout="constrained")
     draw(figure)
     try:
         figure.savefig(path, dpi=160)
@@ -252,15 +259,16 @@ def asymptotes(f: ActivationFunction) -> list[tuple[float, float, float]]:
 
 def _mark_kinks(f: ActivationFunction, axes: Any, low: float, high: float) -> None:
     """A full dot at the value of a jump; a ring where it is not, and at every other kink."""
+    ground = library("matplotlib").rcParams["axes.facecolor"]
     for x in (x for x in points(f.kinks) if low < x < high):
         here = float(f(x))
         beside = _BESIDE * (high - low)
         sides = {float(f(x - beside)), float(f(x + beside))}
         jumps = {side for side in sides if abs(side - here) > _JUMP}
         style = {"color": COLOUR, "markersize": 6, "zorder": 6}
-        axes.plot(x, here, "o", markerfacecolor=COLOUR if jumps else "white", **style)
+        axes.plot(x, here, "o", markerfacecolor=COLOUR if jumps else ground, **style)
         for side in jumps:
-            axes.plot(x, side, "o", markerfacecolor="white", **style)
+            axes.plot(x, side, "o", markerfacecolor=ground, **style)
 
 
 def _mark_extrema(f: ActivationFunction, axes: Any, low: float, high: float) -> None:
@@ -278,12 +286,23 @@ def _mark_extrema(f: ActivationFunction, axes: Any, low: float, high: float) -> 
             ha="center",
             va="top" if outwards < 0 else "bottom",
             fontsize=8.5,
-            color="0.3",
+            color=ink(0.75),
         )
 
 
-def _matplotlib(module: str) -> Any:
+def ink(share: float = 1.0) -> Any:
+    """The colour of text in matplotlib's present style, as far as `share` on what is behind it."""
+    colour = library("matplotlib").rcParams["text.color"]
+    return library("matplotlib.colors").to_rgba(colour, share)
+
+
+def library(module: str) -> Any:
+    """A module of matplotlib.
+
+    Raises:
+        MissingPackageError: if matplotlib is not installed.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise LimenError('drawing needs matplotlib: pip install "limen[plot]"') from error
+        raise MissingPackageError('drawing needs matplotlib: pip install "limen[plot]"') from error

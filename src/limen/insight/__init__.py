@@ -1,1 +1,1 @@
-"""What an activation function does to the representations a model builds: compare and picture."""
+"""What an activation function does to the representations that a model builds."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from limen import catalog, picture
-from limen.display import PROPERTIES
 from limen.function import ActivationFunction
 from limen.insight.speed import measure_speed
 from limen.insight.terminal import Line, chart
+from limen.insight.words import properties
 
 __all__ = ["show", "show_speed"]
 
@@ -39,25 +37,9 @@ def _properties(f: ActivationFunction) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    if f.parameters:
-        table.add_row("parameters", ", ".join(f"{k} = {v:g}" for k, v in f.parameters.items()))
-    if not f.is_gated:
-        for name in PROPERTIES:
-            table.add_row(name.removeprefix("is_"), Text(_said(getattr(f, name))))
+    for name, said in properties(f):
+        table.add_row(name, Text(said))
     return table
-
-
-def _said(answer: Any) -> str:
-    """An answer of the analysis in words; whole numbers without their `.0`."""
-    if answer is None:
-        return "none"
-    if isinstance(answer, bool):
-        return "yes" if answer else "no"
-    if isinstance(answer, float):
-        return f"{answer:.12g}"
-    if isinstance(answer, tuple):
-        return ", ".join(map(_said, answer)) or "none"
-    return repr(answer)
 
 
 def _chart(f: ActivationFunction, plain: bool) -> Text:
