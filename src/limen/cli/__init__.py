@@ -12,6 +12,7 @@ from limen.cli import (  # noqa: F401  (importing a command registers it)
     certify,
     compare,
     names,
+    playground,
     show,
     tune,
 )
