@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import typer
 
+import limen
 from limen.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +21,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ALL_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 FRAMEWORKS = ("torch", "jax")
 BLOCKS = [block for block in ALL_BLOCKS if not any(f"limen.{f}" in block for f in FRAMEWORKS)]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+DOCS = ROOT / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
@@ -29,10 +31,16 @@ def surroundings() -> list[dict[str, Any]]:
     random = np.random.default_rng(0)
     x = random.standard_normal((50, 64), np.float32)
     y = random.integers(0, 10, 50)
+
+    def train(model: limen.Model) -> None:
+        model.fit(x, y, loss=limen.CrossEntropy(), epochs=2, progress=False)
+
     return [
         {},
         {"x": x, "grad_output": np.ones_like(x)},
         {"x": x, "y": y, "grad": np.ones((50, 10), np.float32)},
+        {"train": train},
+        {},
     ]
 
 
@@ -49,6 +57,7 @@ def test_the_readme_runs(
         exec(compile(block, str(source), "exec"), namespace)
     assert namespace["model"].layers[1].function.name == "mish"
     assert "Linear" in capsys.readouterr().out  # the trace
+    assert (tmp_path / "report.html").stat().st_size > 1_000_000
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -93,13 +102,13 @@ def test_every_picture_has_words_and_a_page() -> None:
     for page in PAGES:
         found = re.findall(r"!\[([^\]]*)\]\(pictures/([^)]+)\)", page.read_text(encoding="utf-8"))
         shown |= {name: words for words, name in found}
-    assert set(shown) == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
+    assert set(shown) == {path.name for path in (DOCS / "pictures").iterdir()}
     assert all(len(words) > 40 for words in shown.values())
 
 
 def test_the_pictures_can_be_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMEN_TIER", "general")  # drawing sets it; that ends with the test
-    pictures = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
+    pictures = runpy.run_path(str(DOCS / "pictures.py"))
     pictures["main"].__globals__["FOLDER"] = tmp_path
     with np.errstate(all="ignore"):
         pictures["main"]()
