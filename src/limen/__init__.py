@@ -25,6 +25,7 @@ _HOMES = {
     ),
     "formula.analysis.answers": ("ENDLESS", "UNKNOWN"),
     "function": ("ActivationFunction",),
+    "insight.observing": ("Observation", "observe"),
     "registry": ("activation", "get", "names", "register"),
     "vector": ("log_softmax", "softmax", "softmin"),
     "layers": (
@@ -33,13 +34,17 @@ _HOMES = {
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, public in _HOMES.items() for name in public}
+# Rooms whose public name is shorter than their place.
+_ROOMS = {"plot": "insight.plot"}
 
-__all__ = [*sorted(_HOME_OF), "__version__"]
+__all__ = [*sorted(_HOME_OF), *_ROOMS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
         found = getattr(import_module(f"limen.{_HOME_OF[name]}"), name)
+    elif name in _ROOMS:
+        found = import_module(f"limen.{_ROOMS[name]}")
     elif name.startswith("_"):
         raise AttributeError(f"module 'limen' has no attribute {name!r}")
     elif find_spec(f"limen.{name}") is not None:

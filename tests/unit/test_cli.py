@@ -125,7 +125,7 @@ def test_ctrl_c_leaves_with_the_shells_code(monkeypatch: pytest.MonkeyPatch) -> 
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("limen.insight.table.run", interrupt)
+    monkeypatch.setattr("limen.insight.comparing.table.run", interrupt)
     assert "interrupted" in run("compare", "relu", code=130)
 
 

@@ -214,10 +214,19 @@ def test_no_framework_is_loaded_before_it_is_asked_for() -> None:
     assert not {"jax", "torch"} & set(fresh(code).split())
 
 
-def test_what_is_missing_is_named() -> None:
+@pytest.mark.parametrize(
+    ("wanted", "module", "package"),
+    [
+        ("import limen.jax", "jax", "JAX"),
+        ("import limen.torch", "torch", "PyTorch"),
+        ("import limen; limen.Model([limen.Linear(1, 1)]).to_torch()", "torch", "PyTorch"),
+    ],
+)
+def test_what_is_missing_is_named(wanted: str, module: str, package: str) -> None:
     code = (
-        "import sys; sys.modules['jax'] = None\n"
-        "try:\n    import limen.jax\n"
+        f"import sys; sys.modules['{module}'] = None\n"
+        f"try:\n    {wanted}\n"
         "except ImportError as error:\n    print(type(error).__name__, error)"
     )
-    assert fresh(code) == ('MissingPackageError limen.jax needs JAX: pip install "limen[jax]"')
+    said = f'MissingPackageError limen.{module} needs {package}: pip install "limen[{module}]"'
+    assert fresh(code) == said

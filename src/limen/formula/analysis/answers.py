@@ -30,7 +30,7 @@ class Unknown:
 
 @final
 class Endless:
-    """The answer where there are infinitely many points: one object, `ENDLESS`; ask with `is`."""
+    """The answer where there are infinitely many points; one object, `ENDLESS`; ask with `is`."""
 
     def __repr__(self) -> str:
         return "infinitely many"
@@ -43,7 +43,7 @@ UNKNOWN: Final = Unknown()
 """Not decided within a bounded amount of work."""
 
 ENDLESS: Final = Endless()
-"""Infinitely many: the roots of sine."""
+"""Infinitely many, as the roots of sine are."""
 
 
 @dataclass(frozen=True, slots=True)
