@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -30,6 +31,7 @@ from websockets.sync.client import ClientConnection, connect  # noqa: E402
 
 from limen.insight.comparing.data import load  # noqa: E402
 from limen.playground import limits  # noqa: E402
+from limen.playground.child import Child  # noqa: E402
 from limen.playground.gate import PROTOCOL  # noqa: E402
 from limen.playground.working.seeing import View  # noqa: E402
 from limen.playground.working.session import Session  # noqa: E402
@@ -456,6 +458,29 @@ def test_a_process_that_is_killed_is_replaced(server: Server, page: ClientConnec
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no memory here")
+def test_a_process_that_ends_by_itself_is_not_complained_of(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/true")  # ends at once, whatever it is told
+    said = []
+
+    async def tell(answer: str) -> None:
+        said.append(json.loads(answer)["kind"])
+
+    async def run() -> None:
+        for _ in range(200):
+            child = Child("model", tell)
+            process = await child.start()
+            while not said:
+                await asyncio.sleep(0)
+            said.clear()
+            assert process.returncode == 0
+            await child.close()
+
+    asyncio.run(run())
+    assert not caplog.records
+
+
 def test_a_process_has_so_much_memory_and_no_more() -> None:
     code = (
         "from limen.playground.working.__main__ import _limit_memory; import numpy as np\n"

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Literal
@@ -129,8 +130,7 @@ class Child:
         self._process = None
         for request in list(self._deadlines):
             self._settle(request)
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        _kill(process)
         await process.wait()
         transport = process._transport  # type: ignore[attr-defined]  # closes its pipes now
         transport.close()
@@ -144,11 +144,23 @@ class Child:
         """Ends a process that is late: `_read` finds that there is no more to read."""
         if self._process is not None:
             self._late = seconds
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            _kill(self._process)
 
     async def _say(self, kind: str, message: str) -> None:
         await self._tell(json.dumps({"kind": kind, "role": self._role, "message": message}))
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kills the process, if it runs.
+
+    Its own `kill` looks first whether the process has ended, and so takes the exit status away from
+    asyncio, which then complains (https://github.com/python/cpython/issues/127049).
+    """
+    with contextlib.suppress(ProcessLookupError):
+        if sys.platform == "win32":
+            process.kill()
+        elif process.returncode is None:
+            os.kill(process.pid, signal.SIGKILL)
 
 
 def _environment() -> dict[str, str]:
