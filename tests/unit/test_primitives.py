@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -62,6 +63,9 @@ REFERENCES: dict[str, Callable[[arb], arb]] = {
 }
 PHASES = {"sin": 0.0, "cos": 0.5, "sin_plus_cos": -0.25}
 SUBNORMAL_RESULTS = ["exp", "sigmoid", "softplus", "sech", "erfc"]
+
+#: A whole vector is stored, and not on the stack.
+VECTOR_STORE = re.compile(r"mov(u|a|dq)\w+\s+%[xyz]mm\d+, -?\w*\(%(?!rsp|rbp)")
 
 #: How many arguments of each kind are drawn.
 COUNT = 250 if HAS_FMA else 40
@@ -451,8 +455,9 @@ def test_a_lane_does_not_know_its_neighbours(module: ModuleType, name: str) -> N
 def test_loops_are_vectorized(module: ModuleType, name: str) -> None:
     kernel = kernel_of(module, name)
     (assembly,) = kernel.inspect_asm().values()
-    loops = [part for part in assembly.split(".LBB") if part.count("ymm") + part.count("zmm") > 4]
-    assert loops, "no vector registers"
+    # How often a loop is unrolled differs between CPUs; that it stores whole vectors does not.
+    loops = [part for part in assembly.split(".LBB") if VECTOR_STORE.search(part)]
+    assert loops, "no loop stores whole vectors"
     assert not any("call" in loop for loop in loops)
 
 
