@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import limen
-from limen.kernels import cache, cpu, sweep, threads
+from limen.kernels import cache, threads
 from limen.kernels.primitives import formats
 from limen.kernels.watch import Signal
 
@@ -172,17 +172,6 @@ def test_a_choice_hands_the_gradient_on_without_arithmetic(name: str, x: float) 
     assert "* grad_output" not in loop
     for gradient in (np.inf, np.nan, 1.0):
         assert function.backward(np.float32(gradient), np.float32(x)) == 0
-
-
-def test_the_number_of_threads_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = np.random.default_rng(0).standard_normal(3 * sweep.TILE * 8 + 5)
-    monkeypatch.setattr(cpu, "_WORTH_SHARING", 0.0)
-    results = []
-    for count in ("1", "2", "3"):
-        monkeypatch.setenv("LIMEN_NUM_THREADS", count)
-        y, sums = limen.get("swish").backward(x, x, parameters=True)
-        results.append((y.tobytes(), sums["beta"]))
-    assert results[0] == results[1] == results[2]
 
 
 def test_a_folder_others_may_write_to_is_not_used(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from numba import types
 from numpy.typing import NDArray
 
 from limen import memory
-from limen.kernels import sweep, threads
+from limen.kernels import hands, sweep
+from limen.kernels.board import BOARD
 from limen.kernels.cache import Kernel
 from limen.kernels.entry import address_of, entry_of, signature_of
 
@@ -23,12 +24,13 @@ __all__ = ["Launcher"]
 
 Array = NDArray[np.generic]
 
-# Handing a part to another thread and waiting for it takes 20 to 80 microseconds: work that takes
-# one thread less than this stays with it.
-_WORTH_SHARING = 1.5e-4  # seconds
+# A hand that is awake joins within a microsecond; to wake one costs the caller a few, and it comes
+# some 50 later: that pays for work that lasts, and for work that comes again and again.
+_WORTH_JOINING = 5e-6  # seconds of one thread
+_WORTH_WAKING = 2.5e-5
 _FIRST_GUESS = 2e-9  # seconds for an element, of a kernel that has not been timed
 _TIMED_FROM = 1 << 12  # elements: shorter runs time the clock
-_LEAST_PART = 1 << 13  # elements
+_TIMED = 4  # runs, before larger arrays may go the quick way: the first finds cold caches
 
 # From here on an output is in no cache by the time someone reads it, and storing past the cache
 # saves reading the memory that is about to be overwritten. It pays where memory is the bottleneck
@@ -53,9 +55,9 @@ class Launcher:
         self._kernel = kernel  # whose machine code the record points to
         self._numbers = np.array(numbers, np.float64)
         entry, address, shape = _described(kernel)
-        self._record = _words((entry, address, self._numbers.ctypes.data, 0, *shape))
+        self._record = _words((entry, address, self._numbers.ctypes.data, 0, 0, 0, *shape))
         self.record = addressof(self._record)
-        self._cost = 0.0
+        self._cost, self._runs = 0.0, 0
         self._learn(_FIRST_GUESS)
 
     def run(
@@ -81,32 +83,34 @@ class Launcher:
         partials = np.empty((len(terms), -(-size // sweep.TILE)) if terms else (0, 0))
         sums = _words((*partials.shape, partials.ctypes.data, *(t.record for t in terms)))
         cost = self._cost + sum(term._cost for term in terms)
-        slabs = _slabs(size, cost)
-        how = _way(flat_in, flat_out, cost / len(slabs))
-        alive = (flat_in, flat_out, partials, addresses, sums)
-        costs: list[float] = []
-
-        def work(start: int, stop: int) -> None:
-            _ = alive  # whatever becomes of the caller, its arrays outlive the work
-            table, to_sum = addressof(addresses), addressof(sums) if terms else 0
-            costs.append(_swept(self.record, table, how, to_sum, start, stop))
-
-        if len(slabs) == 1:
-            work(0, size)
-        else:
-            threads.run([partial(work, *slab) for slab in slabs])
-        if not terms and size >= _TIMED_FROM:
-            self._learn(min(costs))
+        helpers = self._helpers(size)
+        how = _way(flat_in, flat_out, cost / (1 + helpers))
+        table, to_sum = addressof(addresses), addressof(sums) if terms else 0
+        share, scratch = hands.native_share(), _scratch()
+        begun = thread_time()  # without what the thread waits for, such as the GIL
+        done = share(self.record, table, scratch, how, to_sum, size, helpers)
+        spent = thread_time() - begun
+        if not terms and done >= _TIMED_FROM:
+            self._runs += 1
+            self._learn(spent / done)
         for copy in finish:
             copy()
         return [_total(row.tolist()) for row in partials]
 
+    def _helpers(self, size: int) -> int:
+        """How many hands may help with so many elements."""
+        if size >= self._record[sweep.WOKEN]:
+            return hands.ready()
+        return BOARD.allow() if size >= self._record[sweep.JOINED] else 0
+
     def _learn(self, cost: float) -> None:
-        """Keeps the shortest time of an element, and up to where one thread should do it all."""
+        """Keeps the shortest time of an element, and from where on others should help."""
         if cost < self._cost or self._cost in (0.0, _FIRST_GUESS):
             self._cost = cost
-            most = _STREAM_FROM // int(self._record[-1])
-            self._record[sweep.LIMIT] = min(int(_WORTH_SHARING / cost), most - 1)
+            self._record[sweep.JOINED] = max(int(_WORTH_JOINING / cost), 2 * sweep.TILE)
+            self._record[sweep.WOKEN] = max(int(_WORTH_WAKING / cost), 2 * sweep.TILE)
+        most = _STREAM_FROM // int(self._record[-1]) - 1
+        self._record[sweep.LIMIT] = most if self._runs >= _TIMED else _TIMED_FROM
 
 
 @lru_cache(maxsize=1024)
@@ -116,16 +120,6 @@ def _described(kernel: Kernel) -> tuple[int, int, tuple[int, ...]]:
     inputs = sum(not kind.mutable for kind in arrays)
     sizes = [kind.dtype.bitwidth // 8 for kind in arrays]
     return entry_of(kernel), address_of(kernel), (inputs, len(arrays) - inputs, *sizes)
-
-
-def _slabs(size: int, cost: float) -> list[tuple[int, int]]:
-    """Where each thread begins and ends: as many as are worth waking, at `cost` an element."""
-    if size * cost < _WORTH_SHARING:
-        return [(0, size)]
-    parts = max(1, min(threads.available(), size // _LEAST_PART))
-    # Whole tiles, so that no two threads write one cache line or sum one tile.
-    slab = -(-size // (parts * sweep.TILE)) * sweep.TILE
-    return [(start, min(start + slab, size)) for start in range(0, size, slab)]
 
 
 def _total(parts: list[float]) -> float:
@@ -144,14 +138,6 @@ def _way(inputs: Sequence[Array], outputs: Sequence[Array], cost: float) -> int:
     moved = sum(array.itemsize for array in (*inputs, *outputs))
     is_streamed = outputs[0].nbytes >= _STREAM_FROM and cost < _MEMORY_COST * moved
     return sweep.STREAMED if is_streamed else sweep.DIRECT
-
-
-def _swept(record: int, arrays: int, how: int, sums: int, start: int, stop: int) -> float:
-    """Runs the native loop with the thread's scratch; returns the seconds for an element."""
-    run, scratch = sweep.native_sweep(), _scratch()
-    begun = thread_time()  # without what the thread waits for, such as the GIL
-    run(record, arrays, scratch, how, sums, start, stop)
-    return (thread_time() - begun) / (stop - start)
 
 
 _local = threading.local()

@@ -8,6 +8,8 @@ same loop under `numba.njit` takes half a second.
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -21,7 +23,10 @@ from limen.kernels.cache import compiling
 from limen.kernels.primitives import lanes
 from limen.kernels.primitives.lanes import WORD
 
-__all__ = ["WORD", "Assembler", "Word", "assembled"]
+__all__ = ["WORD", "Assembler", "Word", "assembled", "python_function"]
+
+_PAUSE = "llvm.x86.sse2.pause"
+_HAS_PAUSE = platform.machine().lower() in ("x86_64", "amd64")
 
 _BYTE = ir.IntType(8).as_pointer()
 _kept: list[Any] = []  # machine code lives as long as its library
@@ -141,9 +146,60 @@ class Assembler:
         function = self.builder.inttoptr(at, kind.as_pointer())
         return Word(self.builder, self.builder.call(function, [word.ir for word in arguments]))
 
+    @contextmanager
+    def forever(self) -> Iterator[Callable[[ir.Value], None]]:
+        """What follows happens again and again, until the given function is told to leave."""
+        body, end = (self.builder.append_basic_block() for _ in range(2))
+
+        def leave_if(condition: ir.Value) -> None:
+            following = self.builder.append_basic_block()
+            self.builder.cbranch(condition, end, following)
+            self.builder.position_at_end(following)
+
+        self.builder.branch(body)
+        self.builder.position_at_end(body)
+        yield leave_if
+        self.builder.branch(body)
+        self.builder.position_at_end(end)
+
+    # Words that several threads read and write: one order of all that happens, for all of them.
+
+    def load_shared(self, address: Word) -> Word:
+        """The word at an address."""
+        place = self.place(address, WORD)
+        return Word(self.builder, self.builder.load_atomic(place, "seq_cst", 8))
+
+    def store_shared(self, address: Word, value: Word) -> None:
+        """Stores a word."""
+        self.builder.store_atomic(value.ir, self.place(address, WORD), "seq_cst", 8)
+
+    def add_shared(self, address: Word, value: Word) -> Word:
+        """Adds to a word; gives what it was."""
+        place = self.place(address, WORD)
+        return Word(self.builder, self.builder.atomic_rmw("add", place, value.ir, "seq_cst"))
+
+    def change(self, address: Word, old: Word | int, new: Word | int) -> ir.Value:
+        """Stores a new word in the place of an old one; whether that was there."""
+        pair = [w.ir if isinstance(w, Word) else WORD(w) for w in (old, new)]
+        place = self.place(address, WORD)
+        outcome = self.builder.cmpxchg(place, *pair, "seq_cst", "seq_cst")
+        return self.builder.extract_value(outcome, 1)
+
+    def pause(self) -> None:
+        """Tells the CPU that a loop only waits: less power, and more for a sibling core."""
+        if _HAS_PAUSE:
+            kind = ir.FunctionType(ir.VoidType(), [])
+            idle = cgutils.get_or_insert_function(self.builder.module, kind, _PAUSE)  # type: ignore[no-untyped-call]
+            self.builder.call(idle, [])
+
     def give(self, value: Word | int) -> None:
         """Ends the function with a value."""
         self.builder.ret(value.ir if isinstance(value, Word) else WORD(value))
+
+
+def python_function(name: str) -> int:
+    """The address of a function of Python's C interface."""
+    return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
 
 
 def assembled(name: str, arity: int, write: Callable[..., None]) -> int:

@@ -21,15 +21,18 @@ from typing import Any, Protocol
 import numpy as np
 from llvmlite import ir
 
-from limen.kernels.machine import Assembler, Word, assembled
+from limen.kernels import hands
+from limen.kernels.machine import Assembler, Word, assembled, python_function
 from limen.kernels.sweep import (
     COPIED,
     DIRECT,
     INPUTS,
+    JOINED,
     LIMIT,
     OUTPUTS,
     SCRATCH,
     SIZES,
+    WOKEN,
     sweep_address,
 )
 
@@ -72,8 +75,8 @@ def quick_call(kernels: Iterable[tuple[np.dtype[Any], HasRecord]]) -> Callable[.
     """A function of arrays, the outputs last, that returns True when the kernel has run on them.
 
     It returns None, with nothing written, unless all arrays have one shape, one of these dtypes,
-    and lie in memory as one row; are few enough for one thread; and no output overlaps another
-    array (but an output may be an input).
+    and lie in memory as one row; are not too many (a kernel is timed first, and very large arrays
+    have ways of their own); and no output overlaps another array (but an output may be an input).
 
     Args:
         kernels: the dtypes, each with what computes it.
@@ -98,7 +101,7 @@ def addressed_call(launcher: HasRecord) -> Callable[..., Any] | None:
 
     For arrays of others, who know that each lies in memory as one row, of the right format, and
     that no output overlaps another array. It returns True when the kernel has run on them; None,
-    with nothing written, for more elements than are one thread's work.
+    with nothing written, for more elements than the quick way takes.
 
     Args:
         launcher: what computes it.
@@ -168,21 +171,9 @@ def _is_as_expected(array: Any) -> bool:
 # --- The native function ---------------------------------------------------------------------
 
 
-def _python(name: str) -> int:
-    """The address of a function of Python's C interface."""
-    return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
-
-
 def _quick(code: Assembler, self: Word, objects: Word, count: Word) -> None:
     builder = code.builder
-    table = code.table(_MOST_ARRAYS)
-    refusal = builder.append_basic_block("refuse")
-
-    def require(condition: ir.Value) -> None:
-        following = builder.append_basic_block()
-        builder.cbranch(condition, following, refusal)
-        builder.position_at_end(following)
-
+    table, require = code.table(_MOST_ARRAYS), _requiring(code)
     zero, routes = code.word(0), code.load(self, _DATA)
     require(builder.and_(count > 1, count < _MOST_ARRAYS + 1))
     out = code.load(objects, count - 1)
@@ -205,6 +196,7 @@ def _quick(code: Assembler, self: Word, objects: Word, count: Word) -> None:
         code.store(table, k, code.load(array, _DATA))
     size = _size(code, out)
     require(size < code.load(record, LIMIT) + 1)
+    helpers = _helpers(code, record, size, require)
     how = code.variable(DIRECT)
     extent = size * code.load(record, SIZES)
     with code.loop(inputs, count) as k, code.loop(zero, k) as j:
@@ -213,30 +205,43 @@ def _quick(code: Assembler, self: Word, objects: Word, count: Word) -> None:
         require(builder.or_(is_same, distance > extent - 1))
         with code.when(builder.and_(is_same, extent.differs(0))):
             code.store(how, 0, code.word(COPIED))
-    _run(code, record, table, code.load(routes, _SCRATCH), code.load(how), size)
+    _run(code, record, table, code.load(routes, _SCRATCH), code.load(how), size, helpers)
     _return(code, _TRUE)
-    builder.position_at_end(refusal)
-    _return(code, _NONE)
 
 
 def _addressed(code: Assembler, self: Word, objects: Word, count: Word) -> None:
-    table, routes = code.table(_MOST_ARRAYS), code.load(self, _DATA)
+    table, require = code.table(_MOST_ARRAYS), _requiring(code)
+    routes = code.load(self, _DATA)
     record = code.load(routes, _RECORD)
     inputs = code.load(record, INPUTS)
-    size = code.call(_python("PyLong_AsSize_t"), [code.load(objects, count - 1)])
-    is_right = (inputs + code.load(record, OUTPUTS) + 1).equals(count)
-    fits = code.builder.and_(is_right, size < code.load(record, LIMIT) + 1)
-    with code.when(fits):
-        with code.loop(code.word(0), count - 1) as k:
-            address = code.call(_python("PyLong_AsSize_t"), [code.load(objects, k)])
-            code.store(table, k, address)
-        _run(code, record, table, code.load(routes, _SCRATCH), code.word(DIRECT), size)
-        _return(code, _TRUE)
-    _return(code, _NONE)
+    size = code.call(python_function("PyLong_AsSize_t"), [code.load(objects, count - 1)])
+    require((inputs + code.load(record, OUTPUTS) + 1).equals(count))
+    require(size < code.load(record, LIMIT) + 1)
+    helpers = _helpers(code, record, size, require)
+    with code.loop(code.word(0), count - 1) as k:
+        address = code.call(python_function("PyLong_AsSize_t"), [code.load(objects, k)])
+        code.store(table, k, address)
+    _run(code, record, table, code.load(routes, _SCRATCH), code.word(DIRECT), size, helpers)
+    _return(code, _TRUE)
+
+
+def _requiring(code: Assembler) -> Callable[[ir.Value], None]:
+    """A function that goes on where a condition holds: elsewhere this way is not open."""
+    builder = code.builder
+    refusal = builder.append_basic_block("refuse")
+    with builder.goto_block(refusal):
+        _return(code, _NONE)
+
+    def require(condition: ir.Value) -> None:
+        following = builder.append_basic_block()
+        builder.cbranch(condition, following, refusal)
+        builder.position_at_end(following)
+
+    return require
 
 
 def _return(code: Assembler, singleton: int) -> None:
-    code.call(_python("Py_IncRef"), [code.word(singleton)])
+    code.call(python_function("Py_IncRef"), [code.word(singleton)])
     code.give(singleton)
 
 
@@ -256,15 +261,30 @@ def _size(code: Assembler, array: Word) -> Word:
     return code.load(size)
 
 
-def _run(code: Assembler, record: Word, table: Word, scratch: Word, how: Word, size: Word) -> None:
+def _helpers(
+    code: Assembler, record: Word, size: Word, require: Callable[[ir.Value], None]
+) -> Word:
+    """How many hands may help. Python starts them, and reads how many there may be."""
+    found = code.variable(0)
+    with code.when(size > code.load(record, JOINED) - 1):
+        require(hands.is_as_said(code))
+        with code.when(size > code.load(record, WOKEN) - 1):
+            require(hands.are_there(code))
+        code.store(found, 0, hands.allowed(code))
+    return code.load(found)
+
+
+def _run(
+    code: Assembler, record: Word, table: Word, scratch: Word, how: Word, size: Word, helpers: Word
+) -> None:
     """The kernel over all elements: without the GIL, and with a scratch of its own, if many."""
     zero = code.word(0)
     with code.either(size > HELD) as (free, held):
         with free:
-            state = code.call(_python("PyEval_SaveThread"), [])
-            own = code.call(_python("PyMem_RawMalloc"), [code.word(SCRATCH)])
-            code.call(sweep_address(), [record, table, own, how, zero, zero, size])
-            code.call(_python("PyMem_RawFree"), [own])
-            code.call(_python("PyEval_RestoreThread"), [state])
+            state = code.call(python_function("PyEval_SaveThread"), [])
+            own = code.call(python_function("PyMem_RawMalloc"), [code.word(SCRATCH)])
+            code.call(hands.share_address(), [record, table, own, how, zero, size, helpers])
+            code.call(python_function("PyMem_RawFree"), [own])
+            code.call(python_function("PyEval_RestoreThread"), [state])
         with held:
             code.call(sweep_address(), [record, table, scratch, how, zero, zero, size])

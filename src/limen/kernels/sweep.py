@@ -1,9 +1,9 @@
 """The native loop that takes a kernel over an array, tile by tile where that pays.
 
-It speaks in addresses. A kernel's record is a table of words: how to call it, its numbers, how many
-elements are one thread's work, how many arrays it reads and writes, and the bytes of an element of
-each. The scratch belongs to one thread:
-a table of addresses, then parts of one tile each.
+It speaks in addresses. A kernel's record is a table of words: how to call it, its numbers, up to
+how many elements the quick way may take it, from how many on others may join and sleepers are
+woken, how many arrays it reads and writes, and the bytes of an element of each. The scratch belongs
+to one thread: a table of addresses, then parts of one tile each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from limen.kernels.machine import WORD, Assembler, Word, assembled
 __all__ = ["COPIED", "DIRECT", "STREAMED", "TILE", "native_sweep", "sweep_address"]
 
 # A record's words.
-ENTRY, KERNEL, NUMBERS, LIMIT, INPUTS, OUTPUTS, SIZES = range(7)
+ENTRY, KERNEL, NUMBERS, LIMIT, JOINED, WOKEN, INPUTS, OUTPUTS, SIZES = range(9)
 
 # How results reach the output: written there by the kernel; computed in a tile beside it and
 # copied, because the output is an input too; or computed beside it and stored past the cache.

@@ -20,10 +20,18 @@ from typing import TypeVar
 from limen.kernels import watch
 from limen.kernels.watch import Signal
 
-__all__ = ["alone", "available", "run", "undisturbed"]
+__all__ = ["VARIABLE", "alone", "available", "is_in_task", "run", "undisturbed"]
 
 Task = Callable[[], None]
 Result = TypeVar("Result")
+
+
+VARIABLE = "LIMEN_NUM_THREADS"
+
+
+def is_in_task() -> bool:
+    """Whether this thread does a task, beside others or alone."""
+    return getattr(_local, "is_in_task", False)
 
 
 def available() -> int:
@@ -31,9 +39,9 @@ def available() -> int:
 
     One, within a task: its fellows have the others.
     """
-    if getattr(_local, "is_in_task", False):
+    if is_in_task():
         return 1
-    wanted = os.environ.get("LIMEN_NUM_THREADS", "")
+    wanted = os.environ.get(VARIABLE, "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
     if hasattr(os, "sched_getaffinity"):
@@ -49,7 +57,7 @@ def alone(task: Task) -> None:
 
     Beside a BLAS whose threads spin, it would wait for a CPU.
     """
-    before, _local.is_in_task = getattr(_local, "is_in_task", False), True
+    before, _local.is_in_task = is_in_task(), True
     try:
         task()
     finally:

@@ -8,17 +8,13 @@ about as long, without the GIL and with the CPU told that this is waiting; only 
 from __future__ import annotations
 
 import ctypes
-import platform
 from collections.abc import Callable
 from time import perf_counter
 
-__all__ = ["Signal", "is_asked_for", "prepare"]
+__all__ = ["Signal", "is_asked_for", "looks", "prepare"]
 
 _PATIENCE = 1e-4  # seconds
 _TIMED, _TRIALS = 300, 5  # looks, and how often so many
-# What tells the CPU that a loop only waits: it uses less power, and leaves more to a sibling core.
-_PAUSE = "llvm.x86.sse2.pause"
-_HAS_PAUSE = platform.machine().lower() in ("x86_64", "amd64")
 
 
 class Signal:
@@ -64,24 +60,21 @@ def prepare() -> None:
     _prepared = look, _looks(look)
 
 
+def looks() -> int:
+    """How many looks take a moment; 0 before they have been measured."""
+    return 0 if _prepared is None else _prepared[1]
+
+
 def _native_look() -> _Look:
     """Looks at the word at an address, so many times at most; it releases the GIL."""
     # Only now: threads are also asked for by those who have no use for a compiler.
-    from llvmlite import ir
-    from numba.core import cgutils
-
-    from limen.kernels.machine import WORD, Assembler, Word, assembled
+    from limen.kernels.machine import Assembler, Word, assembled
 
     def write(code: Assembler, address: Word, seen: Word, looks: Word) -> None:
-        builder = code.builder
-        pause = ir.FunctionType(ir.VoidType(), [])
         with code.loop(code.word(0), looks):
-            found = builder.load_atomic(code.place(address, WORD), "acquire", 8)
-            with code.when(Word(builder, found).differs(seen)):
+            with code.when(code.load_shared(address).differs(seen)):
                 code.give(0)
-            if _HAS_PAUSE:
-                idle = cgutils.get_or_insert_function(builder.module, pause, _PAUSE)  # type: ignore[no-untyped-call]
-                builder.call(idle, [])
+            code.pause()
         code.give(0)
 
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(assembled("watch", 3, write))

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from limen.kernels import threads
+from limen.kernels import board, threads
 from limen.layers import blas
 
 __all__ = ["Rows", "cut", "share"]
@@ -69,11 +69,12 @@ def share(work: Callable[[Item], object], items: Sequence[Item], multiplications
     Raises:
         BaseException: the first error of any of them, after the others have ended.
     """
-    if len(items) > 1 and multiplications >= _WORTH_SHARING and blas.can_be_held():
-        with blas.ONE_THREAD:
-            _spread(work, items)
-    else:
-        threads.alone(partial(_one_by_one, work, items))
+    with board.taken():
+        if len(items) > 1 and multiplications >= _WORTH_SHARING and blas.can_be_held():
+            with blas.ONE_THREAD:
+                _spread(work, items)
+        else:
+            threads.alone(partial(_one_by_one, work, items))
 
 
 def _one_by_one(work: Callable[[Item], object], items: Sequence[Item]) -> None:

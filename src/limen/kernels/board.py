@@ -1,0 +1,120 @@
+"""The words that callers and hands share: whose turn it is, what there is to do, who is asleep.
+
+Hands (`hands.py`) are threads that do nothing but native work, without Python. One call at a time
+has them; whoever finds the board taken works alone. Tasks in Python that have threads of their own
+(`threads.py`) take it too, so that the kernels within them ask for no more.
+
+The locks are CPython's own (`PyThread_allocate_lock`): native code and Python can take the same
+one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from limen.kernels import threads
+
+__all__ = ["BOARD", "taken"]
+
+MOST = 64
+"""How many threads may share a call, the caller among them."""
+
+# Words of the board, in lines of eight: what several threads write is in a line of its own.
+STATE = 0
+TURN, STARTED, ALLOWED, VARIABLE, PATIENCE, YIELD, CREDIT, CALLS = range(8, 16)
+RECORD, ARRAYS, HOW, SUMS, SIZE, PARTS, PART, CHUNK = range(16, 24)
+NEXT = 24  # for each part: the first element that nobody has taken
+_HANDS = NEXT + 8 * MOST
+ASLEEP, LOCK = _HANDS, _HANDS + 1  # for each hand
+_WORDS = _HANDS + 8 * MOST
+
+# The state: how many hands are at work; whether there is work; the number of the work.
+COUNT, OPEN, TICKET = (1 << 16) - 1, 1 << 16, 1 << 17
+
+MOST_CREDIT = 4
+
+_LINE = 64
+_ENVIRONMENT = 32  # bytes of the variable that are compared: more is no number of threads
+
+
+def _function(name: str, result: type | None, *arguments: type) -> Callable[..., int]:
+    return ctypes.PYFUNCTYPE(result, *arguments)((name, ctypes.pythonapi))
+
+
+_new_lock = _function("PyThread_allocate_lock", ctypes.c_void_p)
+_acquire = _function("PyThread_acquire_lock", ctypes.c_int, ctypes.c_void_p, ctypes.c_int)
+_release = _function("PyThread_release_lock", None, ctypes.c_void_p)
+
+
+class _Board:
+    """The words, at an address that native code knows as a constant."""
+
+    def __init__(self) -> None:
+        self._memory = ctypes.create_string_buffer(8 * _WORDS + _LINE)
+        self.address = -(-ctypes.addressof(self._memory) // _LINE) * _LINE
+        self.words = (ctypes.c_int64 * _WORDS).from_address(self.address)
+        self._variable = ctypes.create_string_buffer(_ENVIRONMENT)
+        self.clear()
+
+    def clear(self) -> None:
+        """Nobody works and nobody waits: at first, and in a forked child, which has no hands."""
+        patience, leave = self.words[PATIENCE], self.words[YIELD]
+        ctypes.memset(self.address, 0, 8 * _WORDS)
+        self.words[PATIENCE], self.words[YIELD] = patience, leave
+        self.words[TURN], self.words[CREDIT] = _locked(False), MOST_CREDIT
+        self.words[VARIABLE] = ctypes.addressof(self._variable)
+
+    def add_hand(self) -> int:
+        """The number of a further hand, which begins asleep."""
+        number = self.words[STARTED]
+        self.words[LOCK + 8 * number] = _locked(True)
+        self.words[ASLEEP + 8 * number] = 1
+        self.words[STARTED] = number + 1
+        return int(number)
+
+    def allow(self) -> int:
+        """How many hands a call may have now; the quick way then allows as many."""
+        said = os.environ.get(threads.VARIABLE, "").encode()[: _ENVIRONMENT - 1]
+        self._variable.value = said
+        hands = min(threads.available(), MOST) - 1
+        if not threads.is_in_task():
+            self.words[ALLOWED] = hands
+        return hands
+
+    def take(self) -> bool:
+        """Takes the turn, if nobody has it."""
+        return bool(_acquire(self.words[TURN], 0))
+
+    def give_back(self) -> None:
+        """Ends the turn."""
+        _release(self.words[TURN])
+
+
+def _locked(is_taken: bool) -> int:
+    lock: int | None = _new_lock()
+    if not lock:
+        raise MemoryError("the system gives no lock")
+    if is_taken:
+        _acquire(lock, 0)
+    return lock
+
+
+BOARD = _Board()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=BOARD.clear)
+
+
+@contextmanager
+def taken() -> Iterator[None]:
+    """Within it, kernels find the hands engaged: the work has threads of its own, or wants none."""
+    mine = False
+    try:
+        mine = BOARD.take()
+        yield
+    finally:
+        if mine:
+            BOARD.give_back()

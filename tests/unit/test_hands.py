@@ -1,0 +1,205 @@
+"""Hands: threads that share a call natively. Who does what may differ, what comes out may not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import limen
+from limen.kernels import board, cpu, hands, sweep, threads
+from limen.kernels.board import BOARD
+
+SIZE = 3 * sweep.TILE * 8 + 5
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Everything is worth sharing, with up to three hands; and goes the long way, to be seen."""
+    monkeypatch.setattr(cpu, "_WORTH_JOINING", 0.0)
+    monkeypatch.setattr(cpu, "_WORTH_WAKING", 0.0)
+    monkeypatch.setattr(cpu, "_TIMED", 1 << 30)
+    monkeypatch.setenv(threads.VARIABLE, "4")
+    yield
+    monkeypatch.undo()
+    BOARD.allow()
+
+
+def fresh(name: str) -> limen.ActivationFunction:
+    """A function whose kernels have been timed by nobody."""
+    return limen.activation(limen.get(name).formula, **limen.get(name).parameters)
+
+
+@pytest.fixture
+def shares(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Of each call that goes the long way: its elements, and how many the caller did itself."""
+    seen: list[tuple[int, int]] = []
+    share = hands.native_share()
+
+    def watched(*words: int) -> int:
+        done = share(*words)
+        seen.append((words[5], done))
+        return done
+
+    monkeypatch.setattr(hands, "native_share", lambda: watched)
+    return seen
+
+
+@pytest.mark.usefixtures("eager")
+def test_the_number_of_threads_does_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).standard_normal(SIZE)
+    results = []
+    for count in ("1", "2", "3", "4"):
+        monkeypatch.setenv(threads.VARIABLE, count)
+        f = fresh("swish")
+        for _ in range(20):
+            y, sums = f.backward(x, x, parameters=True)
+            results.append((y.tobytes(), sums["beta"], f(x).tobytes()))
+    assert len(set(results)) == 1
+
+
+@pytest.mark.usefixtures("eager")
+def test_hands_do_a_part_of_the_work(shares: list[tuple[int, int]]) -> None:
+    x = np.linspace(-5, 5, 1 << 20)
+    f = fresh("gelu")
+    for _ in range(200):
+        f(x)
+        if any(done < size for size, done in shares):
+            return
+    pytest.fail("no hand came")
+
+
+def test_the_quick_way_shares_and_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(1).standard_normal((1 << 9, 1 << 9)).astype(np.float32)
+    f, out = fresh("gelu"), np.empty_like(x)
+    monkeypatch.setenv(threads.VARIABLE, "1")
+    alone = f(x)
+    monkeypatch.setenv(threads.VARIABLE, "2")
+    for _ in range(50):
+        assert f(x, out=out) is out
+        np.testing.assert_array_equal(out.view(np.int32), alone.view(np.int32))
+    out[...] = x
+    f(out, out=out)
+    np.testing.assert_array_equal(out.view(np.int32), alone.view(np.int32))
+
+
+def test_what_the_environment_says_is_heard_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.linspace(-5, 5, 1 << 18).astype(np.float32)
+    f, out = fresh("tanh"), np.empty_like(x)
+    for count in (2, 1, 3, 2):
+        monkeypatch.setenv(threads.VARIABLE, str(count))
+        for _ in range(8):
+            f(x, out=out)
+        assert BOARD.words[board.ALLOWED] == count - 1
+    monkeypatch.delenv(threads.VARIABLE)
+    f(x, out=out)
+    assert BOARD.words[board.ALLOWED] == threads.available() - 1
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_task_asks_for_no_hands(shares: list[tuple[int, int]]) -> None:
+    x, f = np.linspace(-5, 5, SIZE), fresh("silu")
+    f(x)
+    shares.clear()
+    allowed = BOARD.words[board.ALLOWED]
+    threads.alone(lambda: [f(x) for _ in range(20)] and None)
+    assert all(done == size for size, done in shares)
+    assert BOARD.words[board.ALLOWED] == allowed  # that of everyone else
+    shares.clear()
+    with board.taken():
+        for _ in range(20):
+            f(x)
+        assert not BOARD.take()
+    assert all(done == size for size, done in shares)
+    assert BOARD.take()
+    BOARD.give_back()
+
+
+@pytest.mark.usefixtures("eager")
+def test_many_callers_at_once_get_what_is_theirs() -> None:
+    f = fresh("mish")
+    inputs = [np.random.default_rng(k).standard_normal(SIZE + 1000 * k) for k in range(4)]
+    expected = [f(x).tobytes() for x in inputs]
+    wrong: list[int] = []
+
+    def call(k: int) -> None:
+        for _ in range(50):
+            if f(inputs[k]).tobytes() != expected[k]:
+                wrong.append(k)
+
+    callers = [threading.Thread(target=call, args=(k,)) for k in range(len(inputs))]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(120)
+    assert not wrong
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_call_is_served_where_the_system_gives_no_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, f = np.linspace(-5, 5, SIZE), fresh("softplus")
+    expected = f(x).tobytes()
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    more = BOARD.words[board.STARTED] + 2
+    with monkeypatch.context() as patch:
+        patch.setenv(threads.VARIABLE, str(more + 1))
+        patch.setattr(hands._thread, "start_new_thread", refuse)
+        patch.setattr(threads._thread, "start_new_thread", refuse)
+        assert f(x).tobytes() == expected
+    assert f(x).tobytes() == expected
+
+
+SCRIPT = """
+import os, numpy as np, limen
+f, x = limen.get("gelu"), np.linspace(-5, 5, 1 << 18).astype(np.float32)
+out = np.empty_like(x)
+expected = f(x).tobytes()
+for _ in range(30):
+    f(x, out=out)
+"""
+FORK = """
+for _ in range(3):
+    child = os.fork()
+    if child == 0:
+        for _ in range(30):
+            f(x, out=out)
+        os._exit(0 if out.tobytes() == expected else 1)
+    f(x, out=out)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+LEAVE = """
+import atexit
+atexit.register(lambda: [f(x, out=out) for _ in range(3)])  # hands are awake, or told to sleep
+for _ in range(30):
+    f(x, out=out)
+"""
+
+
+@pytest.mark.parametrize("what", [FORK, LEAVE], ids=["forked", "at the end"])
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+def test_processes_that_fork_and_that_end(what: str) -> None:
+    environment = {**os.environ, threads.VARIABLE: "3"}
+    run = [sys.executable, "-W", "ignore", "-c", SCRIPT + what]
+    for _ in range(3):
+        subprocess.run(run, env=environment, check=True, timeout=60)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("size", [1, sweep.TILE - 1, 2 * sweep.TILE, 2 * sweep.TILE + 1, 70_001])
+def test_every_element_is_done_once(size: int) -> None:
+    x = np.arange(size, dtype=np.float64)
+    f = limen.activation("x + 1")
+    y = x.copy()
+    for k in range(1, 100):
+        f(y, out=y)
+        np.testing.assert_array_equal(y, x + k)
