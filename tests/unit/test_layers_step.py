@@ -39,7 +39,6 @@ def _cutting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     if request.param == "in slabs":
         monkeypatch.setattr(slabs, "_WORTH_SHARING", 1)
         monkeypatch.setattr(slabs, "_FEWEST_ROWS", 16)
-        monkeypatch.setattr(slabs, "_STRIP", 10)
         monkeypatch.setenv("LIMEN_NUM_THREADS", "2")
 
 

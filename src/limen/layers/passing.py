@@ -8,17 +8,17 @@ from typing import Any
 from numpy.typing import NDArray
 
 from limen.layers.layer import Layer
-from limen.layers.slabs import Rows, cut, share, strips
+from limen.layers.slabs import Rows, cut, share
 from limen.layers.sums import SlabGradients
 
-__all__ = ["Pass", "Slab", "Strip", "predict", "shapes_through"]
+__all__ = ["Pass", "Slab", "predict", "shapes_through"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 
-class Strip:
-    """Rows whose part of every representation and of every flow stays in the cache."""
+class Slab:
+    """Rows of a batch that go all the way on one thread."""
 
     def __init__(self, rows: Rows, layers: Sequence[Layer], outputs: Sequence[Array]) -> None:
         self.rows = rows
@@ -28,47 +28,11 @@ class Strip:
         self._inputs = [self._outputs[0], *self._outputs[:-1]]
         self.prediction = self.grad_output = self._outputs[-1]
         self._grad_inputs: list[Array | None] = []
-
-    def take(self, x: Array) -> None:
-        """Its rows of the batch."""
-        self._inputs[0] = x[self.rows]
-
-    def lay_back(self, grad_output: Array, grad_inputs: Sequence[Array | None]) -> None:
-        """Its rows of the flows."""
-        self.grad_output = grad_output[self.rows]
-        self._grad_inputs = [None if a is None else a[self.rows] for a in grad_inputs]
-
-    def forward(self) -> None:
-        """Through all layers, to the prediction."""
-        for layer, x, output in zip(self._layers, self._inputs, self._outputs, strict=True):
-            layer.compute(x, output)
-
-    def backward(self) -> None:
-        """Back from `grad_output` through all layers that somebody asks for a flow."""
-        flow = self.grad_output
-        for k in reversed(range(len(self._layers))):
-            grad_input = self._grad_inputs[k]
-            if grad_input is not None:
-                self._layers[k].flow(self._inputs[k], flow, grad_input)
-                flow = grad_input
-
-
-class Slab:
-    """Rows of a batch that go all the way on one thread, strip by strip."""
-
-    def __init__(self, rows: Rows, layers: Sequence[Layer], outputs: Sequence[Array]) -> None:
-        self._rows = rows
-        self._layers = layers
-        self._inputs = [output[rows] for output in (outputs[0], *outputs[:-1])]
-        self.strips = [Strip(part, layers, outputs) for part in strips(rows, outputs)]
-        self._grad_outputs: list[Array] = []
         self._grads: Sequence[Sequence[Array]] = ()
 
     def take(self, x: Array) -> None:
         """Its rows of the batch."""
-        self._inputs[0] = x[self._rows]
-        for strip in self.strips:
-            strip.take(x)
+        self._inputs[0] = x[self.rows]
 
     def lay_back(
         self,
@@ -77,27 +41,27 @@ class Slab:
         grads: Sequence[Sequence[Array]],
     ) -> None:
         """Its rows of the flows, and where the gradients of its rows go, layer by layer."""
-        flows: list[Any] = [*grad_inputs[1:], grad_output]
-        self._grad_outputs = [flow[self._rows] for flow in flows]
+        self.grad_output = grad_output[self.rows]
+        self._grad_inputs = [None if a is None else a[self.rows] for a in grad_inputs]
         self._grads = grads
-        for strip in self.strips:
-            strip.lay_back(grad_output, grad_inputs)
 
     def forward(self) -> None:
-        """Through all layers."""
-        for strip in self.strips:
-            strip.forward()
+        """Through all layers, to the prediction."""
+        for layer, x, output in zip(self._layers, self._inputs, self._outputs, strict=True):
+            layer.compute(x, output)
 
     def backward(self) -> None:
-        """Back through all layers, and what that teaches them."""
-        for strip in self.strips:
-            strip.backward()
-        self.teach()
+        """Back from `grad_output` through all layers, teaching each.
 
-    def teach(self) -> None:
-        """The gradients of the parameters, once the flow has been back."""
-        for k, layer in enumerate(self._layers):
-            layer.teach(self._inputs[k], self._grad_outputs[k], self._grads[k])
+        A layer that nobody asks for a flow learns all the same.
+        """
+        flow = self.grad_output
+        for k in reversed(range(len(self._layers))):
+            layer, x, grad_input = self._layers[k], self._inputs[k], self._grad_inputs[k]
+            layer.teach(x, flow, self._grads[k])
+            if grad_input is not None:
+                layer.flow(x, flow, grad_input)
+                flow = grad_input
 
 
 class Pass:

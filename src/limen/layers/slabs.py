@@ -16,9 +16,7 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from functools import partial
 from types import EllipsisType
-from typing import Any, TypeVar
-
-from numpy.typing import NDArray
+from typing import TypeVar
 
 from limen.kernels import board, threads
 from limen.layers import blas
@@ -37,9 +35,6 @@ _WORTH_SHARING = 1 << 26
 # a gradient of its own.
 _FEWEST_ROWS, _MOST_SLABS = 64, 8
 
-# Rows that a matrix product takes at nearly full speed, and bytes that stay in the caches.
-_STRIP, _CACHED = 256, 1 << 22
-
 
 def cut(rows: int, multiplications: int) -> list[Rows]:
     """The slabs of a batch whose way forward costs about so many multiplications."""
@@ -48,14 +43,6 @@ def cut(rows: int, multiplications: int) -> list[Rows]:
     slabs = min(max(os.cpu_count() or 1, 2), _MOST_SLABS)
     height = -(-rows // (slabs * _FEWEST_ROWS)) * _FEWEST_ROWS
     return [slice(start, min(start + height, rows)) for start in range(0, rows, height)]
-
-
-def strips(rows: Rows, outputs: Sequence[NDArray[Any]]) -> list[Rows]:
-    """Parts of a slab whose representations and flows stay in the second-level cache."""
-    if rows is ... or 2 * _STRIP * sum(output[0].nbytes for output in outputs) > _CACHED:
-        return [rows]
-    ends = range(rows.start, rows.stop, _STRIP)
-    return [slice(start, min(start + _STRIP, rows.stop)) for start in ends]
 
 
 def share(work: Callable[[Item], object], items: Sequence[Item], multiplications: int) -> None:

@@ -13,7 +13,7 @@ from limen.errors import ShapeError
 from limen.layers.buffer import Buffers
 from limen.layers.loss import Loss, batch_size
 from limen.layers.optimizer import Optimizer
-from limen.layers.passing import Pass, Slab, Strip, shapes_through
+from limen.layers.passing import Pass, Slab, shapes_through
 from limen.layers.slabs import share
 
 if TYPE_CHECKING:
@@ -154,20 +154,17 @@ class _Run:
         return fsum(values) if all(map(isfinite, values)) else sum(values), sum(right)
 
     def _learn_slab(self, slab: Slab) -> None:
-        for strip in slab.strips:
-            strip.forward()
-            self._score(strip, strip.grad_output)
-            strip.backward()
-        slab.teach()
+        slab.forward()
+        self._score(slab, slab.grad_output)
+        slab.backward()
 
     def _judge_slab(self, slab: Slab) -> None:
-        for strip in slab.strips:
-            strip.forward()
-            self._score(strip, None)
+        slab.forward()
+        self._score(slab, None)
 
-    def _score(self, strip: Strip, grad: Array | None) -> None:
-        prediction, target = strip.prediction, self._target[strip.rows]
-        work = self._work[strip.rows]
+    def _score(self, slab: Slab, grad: Array | None) -> None:
+        prediction, target = slab.prediction, self._target[slab.rows]
+        work = self._work[slab.rows]
         value = self._loss.measure(prediction, target, work=work, grad=grad, batch=self._batch)
         right = 0
         if self._loss.is_classification:
