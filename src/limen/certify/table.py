@@ -17,7 +17,7 @@ from limen.errors import FileError
 from limen.function import ActivationFunction
 from limen.registry import get
 
-__all__ = ["certify_catalog", "read", "to_markdown", "up", "write_table"]
+__all__ = ["certify_catalog", "certify_each", "read", "to_markdown", "up", "write_table"]
 
 Direction = int | str
 Row = tuple[str, Direction, str]  # name, derivative, dtype
@@ -60,16 +60,24 @@ def certify_catalog(
         dtypes: which formats; all when left out.
         progress: is told how many rows are done, and of how many.
 
-    Yields:
-        The new certificates.
+    Returns:
+        The new certificates, one after the other.
     """
+    wanted = [(get(name), direction, dtype) for name, direction, dtype in rows(dtypes)]
+    return certify_each(path, wanted, progress)
+
+
+def certify_each(
+    path: Path,
+    wanted: Sequence[tuple[ActivationFunction, Direction, str]],
+    progress: Callable[[int, int], object] | None = None,
+) -> Iterator[Certificate]:
+    """The same for any functions, each with a derivative and a dtype; their names differ."""
     found = {_key(c): c for c in read(path)} if path.exists() else {}
-    wanted = rows(dtypes)
-    for done, row in enumerate(wanted):
+    for done, (function, direction, dtype) in enumerate(wanted):
         if progress is not None:
             progress(done, len(wanted))
-        name, direction, dtype = row
-        function = get(name)
+        row = function.name, direction, dtype
         if row in found and _is_current(found[row], function):
             continue
         found[row] = room.check(function, direction, dtype)
