@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from limen.kernels import threads
 
@@ -108,13 +107,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=BOARD.clear)
 
 
-@contextmanager
-def taken() -> Iterator[None]:
+class taken:  # noqa: N801 - as `contextlib.suppress`: it is used like a function
     """Within it, kernels find the hands engaged: the work has threads of its own, or wants none."""
-    mine = False
-    try:
-        mine = BOARD.take()
-        yield
-    finally:
-        if mine:
+
+    __slots__ = ("_is_mine",)
+
+    def __enter__(self) -> None:
+        self._is_mine = BOARD.take()
+
+    def __exit__(self, *error: object) -> None:
+        if self._is_mine:
             BOARD.give_back()
