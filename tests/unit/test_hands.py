@@ -116,8 +116,9 @@ def test_a_task_asks_for_no_hands(shares: list[tuple[int, int]]) -> None:
             f(x)
         assert not BOARD.take()
     assert all(done == size for size, done in shares)
-    assert BOARD.take()
-    BOARD.give_back()
+    lock = BOARD.take()
+    assert lock
+    BOARD.give_back(lock)
 
 
 @pytest.mark.usefixtures("eager")
@@ -177,6 +178,15 @@ for _ in range(3):
     f(x, out=out)
     assert os.waitpid(child, 0)[1] == 0
 """
+FORK_WITHIN = """
+from limen.kernels.board import BOARD, taken
+with taken():
+    child = os.fork()
+if child == 0:
+    lock = BOARD.take()
+    os._exit(0 if lock and not BOARD.take() else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
 LEAVE = """
 import atexit
 atexit.register(lambda: [f(x, out=out) for _ in range(3)])  # hands are awake, or told to sleep
@@ -185,7 +195,9 @@ for _ in range(30):
 """
 
 
-@pytest.mark.parametrize("what", [FORK, LEAVE], ids=["forked", "at the end"])
+@pytest.mark.parametrize(
+    "what", [FORK, FORK_WITHIN, LEAVE], ids=["forked", "forked in a task", "at the end"]
+)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 def test_processes_that_fork_and_that_end(what: str) -> None:
     environment = {**os.environ, threads.VARIABLE: "3"}

@@ -86,19 +86,28 @@ def test_the_cells_of_a_grid_lie_side_by_side() -> None:
     assert grid.edge(63) == pytest.approx(9.0, abs=0.4)
 
 
+def test_a_kink_at_0_is_an_edge_of_cells() -> None:
+    assert Target(limen.get("elu")).breaks_at_0
+    assert not Target(limen.get("silu")).breaks_at_0
+    grid = Grid.over(-6.5, 6.5, 128, zero_is_edge=True)
+    assert 0.0 in [grid.edge(cell) for cell in range(128)]
+    assert sum(grid.weight(cell, False) for cell in range(128)) == pytest.approx(1)
+
+
 @needs_avx512
-@pytest.mark.parametrize(("name", "order"), [("silu", 1), ("tanh", 0), ("softplus", 0)])
+@pytest.mark.parametrize(("name", "order"), [("silu", 1), ("tanh", 0), ("softplus", 0), ("elu", 0)])
 def test_the_fitter_computes_as_the_kernel_computes(name: str, order: int) -> None:
     made = _Made(limen.get(name), order)
     target = made.target
     low = 0.0 if target.parity != "none" else -6.0
     form = ROOTS if order else Form(5, bool(target.roots), False, False, is_flow=False)
-    table = lay(target, Grid.over(low, 6.0, 64), form, 0.9).table
+    grid = Grid.over(low, 6.0, 64, zero_is_edge=target.breaks_at_0)
+    table = lay(target, grid, form, 0.9).table
     x = np.random.default_rng(0).uniform(low, 6, 4000).astype(np.float32)
     tuned = np.empty_like(x)
     trial = made.trial("forward", table)
     trial.call(trial.tuned, x, tuned, np.ones_like(x))
-    cells = np.rint(x.astype(np.float64) * table.scale + table.first).astype(int)
+    cells = np.floor(x.astype(np.float64) * table.scale + table.first + 0.5).astype(int)
     checked = 0
     for place in set(table.cells):
         if np.isnan(table.coefficients[0][place]):

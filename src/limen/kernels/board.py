@@ -83,13 +83,14 @@ class _Board:
             self.words[ALLOWED] = hands
         return hands
 
-    def take(self) -> bool:
-        """Takes the turn, if nobody has it."""
-        return bool(_acquire(self.words[TURN], 0))
+    def take(self) -> int:
+        """Takes the turn, if nobody has it: then the lock, by which it is given back; else 0."""
+        lock = int(self.words[TURN])
+        return lock if _acquire(lock, 0) else 0
 
-    def give_back(self) -> None:
-        """Ends the turn."""
-        _release(self.words[TURN])
+    def give_back(self, lock: int) -> None:
+        """Ends the turn: that of this process, should a forked child end its parent's."""
+        _release(lock)
 
 
 def _locked(is_taken: bool) -> int:
@@ -110,11 +111,11 @@ if hasattr(os, "register_at_fork"):
 class taken:  # noqa: N801 - as `contextlib.suppress`: it is used like a function
     """Within it, kernels find the hands engaged: the work has threads of its own, or wants none."""
 
-    __slots__ = ("_is_mine",)
+    __slots__ = ("_lock",)
 
     def __enter__(self) -> None:
-        self._is_mine = BOARD.take()
+        self._lock = BOARD.take()
 
     def __exit__(self, *error: object) -> None:
-        if self._is_mine:
-            BOARD.give_back()
+        if self._lock:
+            BOARD.give_back(self._lock)

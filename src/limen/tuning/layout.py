@@ -34,14 +34,16 @@ class Grid:
     """Equal cells over the line of numbers; the outer two reach to infinity."""
 
     count: int
-    first: int
+    first: float
     scale: float
 
     @classmethod
-    def over(cls, low: float, high: float, count: int) -> Grid:
+    def over(cls, low: float, high: float, count: int, *, zero_is_edge: bool = False) -> Grid:
         """Cells of which all but the outer two lie between low and high, about."""
         width = (high - low) / (count - 2)
         first = 0 if low == 0 else max(1, round(-low / width) + 1)
+        if zero_is_edge:
+            return cls(count, first + 0.5, float(np.float32(1 / width)))
         return cls(count, first, float(np.float32(1 / width)))
 
     def edge(self, cell: int) -> float:

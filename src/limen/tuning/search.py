@@ -84,7 +84,7 @@ def grids(target: Target) -> Iterator[Grid]:
     folded = target.parity != "none"
     ends = [(0.0, high) for high in _FOLDED_ENDS] if folded else _ENDS
     for (low, high), count in product(ends, (64, 128)):
-        yield Grid.over(low, high, count)
+        yield Grid.over(low, high, count, zero_is_edge=not folded and target.breaks_at_0)
 
 
 def _forms(target: Target, is_flow: bool) -> Iterator[Form]:

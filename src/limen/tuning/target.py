@@ -17,6 +17,8 @@ Reals = NDArray[np.float64]
 # Dense near 0, out to where windows end; the ends are no numbers that functions like to be 0 at.
 _GRID = np.sinh(np.linspace(-4.0001, 4.0002, 4003))
 
+_SMOOTH = 4  # a jump of a higher one is below what a segment can be off
+
 
 class Target:
     """A function as the fitter sees it.
@@ -41,6 +43,12 @@ class Target:
         if np.array_equal(right, left, equal_nan=True):
             return "even"
         return "odd" if np.array_equal(right, -left, equal_nan=True) else "none"
+
+    @cached_property
+    def breaks_at_0(self) -> bool:
+        """Whether one of the first derivatives jumps there, which no polynomial follows."""
+        kinks = [self.function.derivative(order).kinks for order in range(_SMOOTH)]
+        return any(isinstance(found, tuple) and 0.0 in found for found in kinks)
 
     @cached_property
     def roots(self) -> list[float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from limen.kernels.tuned.table import ROUNDER, Table
-from limen.kernels.tuned.vector import Vector, fma, segments_of
+from limen.kernels.tuned.vector import Vector, fma, fma_down, segments_of
 
 __all__ = ["Outcome", "flow", "value"]
 
@@ -47,7 +47,7 @@ class _Sum:
 
 def _polynomial(x: Vector, table: Table) -> _Sum:
     y = x.absolute() if table.is_folded else x.at_least(table.lowest)
-    place = fma(y.at_most(table.highest), table.scale, ROUNDER + table.first)
+    place = _cell(y.at_most(table.highest), table)
     segments = segments_of(place, table.cells)
     rows = [segments.chosen(row) for row in table.coefficients]
     c0, c1, *higher = rows
@@ -62,6 +62,14 @@ def _polynomial(x: Vector, table: Table) -> _Sum:
     second = fma(q, t, segments.chosen(table.offsets)) if table.offsets else q * t
     v = fma(t, c1, second)
     return _Sum(c0, c1, t, v, fma(t, c1, -v) + second)
+
+
+def _cell(y: Vector, table: Table) -> Vector:
+    """The integer nearest scale * y + first, in the low bits."""
+    if table.first == int(table.first):
+        return fma(y, table.scale, ROUNDER + table.first)
+    # Half a cell more, rounded down: where 0 is an edge, it belongs to the right.
+    return fma_down(y, table.scale, ROUNDER + table.first + 0.5)
 
 
 def value(x: Vector, table: Table) -> Outcome:

@@ -39,7 +39,7 @@ class Table:
     Attributes:
         parity: "even" or "odd" where only |x| is looked at, else "none".
         scale: the cell of y is the integer nearest scale * y + first.
-        first: the cell of 0.
+        first: the cell of 0; half a cell more where 0 shall be an edge, for a kink there.
         cells: the segment of each cell.
         centres: the centre of each segment.
         coefficients: c0, c1, c2, ... of each segment, one row for each power.
@@ -52,7 +52,7 @@ class Table:
 
     parity: str
     scale: float
-    first: int
+    first: float
     cells: tuple[int, ...]
     centres: tuple[float, ...]
     coefficients: tuple[tuple[float, ...], ...]
@@ -118,7 +118,7 @@ class Table:
         return cls(
             parity=str(data["parity"]),
             scale=float.fromhex(data["scale"]),
-            first=int(data["first"]),
+            first=_whole_or_half(data["first"]),
             cells=tuple(map(int, data["cells"])),
             centres=_numbers(data["centres"]),
             coefficients=tuple(map(_numbers, data["coefficients"])),
@@ -127,6 +127,12 @@ class Table:
             is_compensated=bool(data["is_compensated"]),
             is_flow=bool(data["is_flow"]),
         )
+
+
+def _whole_or_half(number: float) -> float:
+    if 2 * number != int(2 * number):
+        raise ValueError(f"no cell of a table: {number}")
+    return int(number) if number == int(number) else float(number)
 
 
 def _hexadecimal(row: tuple[float, ...]) -> str:

@@ -15,7 +15,7 @@ from numba.core import cgutils
 
 __all__ = [
     "FLOAT", "FLOATS", "LANES", "MASK", "NUMBERS", "WORD", "Vector", "call", "everywhere", "fma",
-    "segments_of",
+    "fma_down", "segments_of",
 ]  # fmt: skip
 
 LANES = 16
@@ -28,6 +28,7 @@ MASK = ir.VectorType(ir.IntType(1), LANES)
 NUMBERS = ir.Constant(WORDS, list(range(LANES)))  # of the lanes
 
 _SIGN = 1 << 31
+_DOWNWARDS = 0x01 | 0x08  # an instruction's own rounding, and no exceptions
 # Everything but positive and negative normal numbers: bits of the instruction VFPCLASSPS.
 _NOT_NORMAL = 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x20 | 0x80
 
@@ -126,6 +127,12 @@ def fma(a: Vector, b: Vector | float, c: Vector | float) -> Vector:
     """a b + c, rounded once."""
     parts = [a.ir, a.lift(b).ir, a.lift(c).ir]
     return Vector(a.builder, call(a.builder, "llvm.fma.v16f32", FLOATS, parts))
+
+
+def fma_down(a: Vector, b: Vector | float, c: Vector | float) -> Vector:
+    """a b + c, rounded once, towards minus infinity."""
+    parts = [a.ir, a.lift(b).ir, a.lift(c).ir, ir.Constant(WORD, _DOWNWARDS)]
+    return Vector(a.builder, call(a.builder, "llvm.x86.avx512.vfmadd.ps.512", FLOATS, parts))
 
 
 def segments_of(place: Vector, cells: Sequence[int]) -> Vector:
