@@ -1,13 +1,15 @@
 """Writes what certificates say into the page "accuracy".
 
 LIMEN_TIER=general limen certify --catalog --json docs/certificates.json
-python tools/accuracy_page.py docs/certificates.json
+LIMEN_TIER=general python tools/certify_outside.py docs/outside_certificates.json
+python tools/accuracy_page.py docs/certificates.json docs/outside_certificates.json
 """
 
 from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +17,9 @@ from limen.certify.certificate import Certificate
 from limen.certify.table import read, to_markdown, up
 from limen.kernels.tuned.store import SHIPPED, Entry
 
+FORMULAS = Path(__file__).parents[1] / "tests" / "contract" / "outside_formulas.toml"
 PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
-_BETWEEN = re.compile(r"(<!-- certificates -->\n).*(<!-- end -->)", re.S)
+_MARKS = r"(<!-- {} -->\n).*?(<!-- end -->)"
 
 
 def said(certificates: Sequence[Certificate], source: str) -> str:
@@ -60,12 +63,36 @@ def _tuned() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(certificates: str) -> None:
-    """Writes the part of the page between its two marks."""
+def outside(certificates: Sequence[Certificate]) -> str:
+    """The table of the formulas from outside the catalogue."""
+    found = {(c.name, c.derivative): c for c in certificates}
+    formulas = tomllib.loads(FORMULAS.read_text("utf-8"))
+    lines = ["| formula | value | derivative | |", "| --- | ---: | ---: | --- |"]
+    for name, entry in formulas.items():
+        of = [found.get((name, order)) for order in (0, 1)]
+        cells = ["" if c is None else f"{up(c.max_ulp):,.3f}" for c in of]
+        values = ", ".join(f"{key} = {value}" for key, value in entry.get("parameters", {}).items())
+        open_ = sum(c.undecided for c in of if c is not None)
+        said = [f"{open_:,} undecided"] if open_ else []
+        said += [entry["every_input"]] if "every_input" in entry else []
+        formula = entry["formula"].replace("|", "\\|")
+        title = f"`{formula}`" + (f" ({values})" if values else "")
+        lines.append(f"| {title} | {cells[0]} | {cells[1]} | {'; '.join(said)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(certificates: str, of_outside: str) -> None:
+    """Writes the parts of the page between their marks."""
     path = Path(certificates)
-    text = said(read(path), path.name)
+    texts = {
+        "certificates": said(read(path), path.name),
+        "outside": outside(read(Path(of_outside))),
+    }
     page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(_BETWEEN.sub(lambda m: m[1] + text + m[2], page), encoding="utf-8")
+    for mark, text in texts.items():
+        between = re.compile(_MARKS.format(mark), re.S)
+        page = between.sub(lambda m, text=text: m[1] + text + m[2], page)
+    PAGE.write_text(page, encoding="utf-8")
     print(f"written: {PAGE}")
 
 
