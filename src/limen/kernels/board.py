@@ -75,13 +75,11 @@ class _Board:
         return int(number)
 
     def allow(self) -> int:
-        """How many hands a call may have now; the quick way then allows as many."""
+        """How many hands a call may have here; the quick way then allows what is wanted anywhere."""
         said = os.environ.get(threads.VARIABLE, "").encode()[: _ENVIRONMENT - 1]
         self._variable.value = said
-        hands = min(threads.available(), MOST) - 1
-        if not threads.is_in_task():
-            self.words[ALLOWED] = hands
-        return hands
+        self.words[ALLOWED] = min(threads.wanted(), MOST) - 1
+        return min(threads.available(), MOST) - 1
 
     def take(self) -> int:
         """Takes the turn, if nobody has it: then the lock, by which it is given back; else 0."""

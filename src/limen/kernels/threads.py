@@ -20,7 +20,7 @@ from typing import TypeVar
 from limen.kernels import watch
 from limen.kernels.watch import Signal
 
-__all__ = ["VARIABLE", "alone", "available", "is_in_task", "run", "undisturbed"]
+__all__ = ["VARIABLE", "alone", "available", "is_in_task", "run", "undisturbed", "wanted"]
 
 Task = Callable[[], None]
 Result = TypeVar("Result")
@@ -35,15 +35,21 @@ def is_in_task() -> bool:
 
 
 def available() -> int:
-    """How many threads kernels may use: $LIMEN_NUM_THREADS, else the CPUs of this process.
+    """How many threads kernels may use here: as many as `wanted`, no more than `at_most` says.
 
     One, within a task: its fellows have the others.
     """
     if is_in_task():
         return 1
-    wanted = os.environ.get(VARIABLE, "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
+    most: int | None = getattr(_local, "most", None)
+    return wanted() if most is None else min(most, wanted())
+
+
+def wanted() -> int:
+    """How many threads there may be: $LIMEN_NUM_THREADS, else the CPUs of this process."""
+    said = os.environ.get(VARIABLE, "")
+    if said.isdigit() and int(said) > 0:
+        return int(said)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
