@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 lt = pytest.importorskip("limen.torch")
 nn = torch.nn
 
-POOLED = 1 << 21  # elements of float32 that come from the pool
+POOLED = 1 << 23  # elements of float32 that come from the pool
 
 
 # --- Dtypes --------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_layouts(name: str) -> None:
 
 
 def test_large_layouts_keep_their_order() -> None:
-    x = torch.randn(2, 8, 256, 512).to(memory_format=torch.channels_last)
+    x = torch.randn(4, 8, 512, 512).to(memory_format=torch.channels_last)
     act = lt.Activation("gelu")
     y = act(x)
     assert y.is_contiguous(memory_format=torch.channels_last)
@@ -199,7 +199,7 @@ import torch
 import limen.torch as lt
 warnings.simplefilter("ignore")  # of newer Pythons: that threads are about
 act = lt.Activation("mish")
-x = torch.randn(1 << 21)
+x = torch.randn(1 << 23)
 expected = act(x)
 child = os.fork()
 if child == 0:

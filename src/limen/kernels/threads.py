@@ -12,15 +12,15 @@ import _thread
 import atexit
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
 from limen.kernels import watch
 from limen.kernels.watch import Signal
 
-__all__ = ["alone", "available", "run", "undisturbed"]
+__all__ = ["alone", "at_most", "available", "run", "undisturbed"]
 
 Task = Callable[[], None]
 Result = TypeVar("Result")
@@ -29,10 +29,15 @@ Result = TypeVar("Result")
 def available() -> int:
     """How many threads kernels may use: $LIMEN_NUM_THREADS, else the CPUs of this process.
 
-    One, within a task: its fellows have the others.
+    One, within a task: its fellows have the others. No more than `at_most` says.
     """
     if getattr(_local, "is_in_task", False):
         return 1
+    most: int | None = getattr(_local, "most", None)
+    return _wanted() if most is None else min(most, _wanted())
+
+
+def _wanted() -> int:
     wanted = os.environ.get("LIMEN_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
@@ -42,6 +47,16 @@ def available() -> int:
 
 
 _local = threading.local()
+
+
+@contextmanager
+def at_most(most: int) -> Iterator[None]:
+    """What this thread calls in here takes no more threads: those of a framework, say."""
+    before, _local.most = getattr(_local, "most", None), most
+    try:
+        yield
+    finally:
+        _local.most = before
 
 
 def alone(task: Task) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from limen.errors import ShapeError
 from limen.function import ActivationFunction, AtKinks
-from limen.torch.autograd import is_eager, value
+from limen.torch.autograd import is_eager, keeps_output, value
 from limen.torch.compact import compact_value, mode_of
 from limen.torch.functional import Named, admitted, meant
 from limen.torch.key import function_of, key_of, original_of
@@ -111,8 +111,10 @@ class Activation(nn.Module):
             return compact_value(key, inputs[0])
         activated = value(inputs, key, self._orders)
         if self.marks_output and activated.requires_grad:
-            version = None if torch.compiler.is_compiling() else activated._version
-            setattr(activated, ORIGIN, (self, x, version))
+            if torch.compiler.is_compiling():
+                setattr(activated, ORIGIN, (self, x, None))
+            elif not keeps_output(activated):  # then the Linear layer's keeping it costs nothing
+                setattr(activated, ORIGIN, (self, x, activated._version))
         return activated
 
     def call(self, x: Tensor) -> tuple[str, Sequence[Tensor]]:

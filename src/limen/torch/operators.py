@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.library import define, impl, register_fake, register_vmap
 
-from limen.torch.key import partial_of
+from limen.torch.key import native_of
 from limen.torch.native import flows_through, value_of
 
 __all__ = ["flows", "value", "value_again"]
@@ -33,7 +33,7 @@ flows = torch.ops.limen.flows.default
 @impl("limen::value", _KERNEL)
 def _(inputs: Sequence[Tensor], key: str, orders: Sequence[int]) -> Tensor:
     """A function's value, or that of a derivative, element by element."""
-    return value_of(partial_of(key, tuple(orders)), inputs)
+    return value_of(native_of(key, tuple(orders)), inputs)
 
 
 @impl("limen::flows", _KERNEL)
@@ -41,13 +41,13 @@ def _(
     grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Sequence[int]
 ) -> list[Tensor]:
     """The flow by each input: grad_output times the derivative by it."""
-    return flows_through(partial_of(key, tuple(orders)), grad_output, inputs)
+    return list(flows_through(native_of(key, tuple(orders)), grad_output, inputs))
 
 
 @impl("limen::value_again", _KERNEL)
 def _(inputs: Sequence[Tensor], key: str, orders: Sequence[int], after: Tensor) -> Tensor:
     """The value in a backward pass: `after` is a gradient, and only there to be waited for."""
-    return value_of(partial_of(key, tuple(orders)), inputs)
+    return value_of(native_of(key, tuple(orders)), inputs)
 
 
 @register_fake("limen::value")
