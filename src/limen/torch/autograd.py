@@ -280,14 +280,14 @@ def _at_level(function: Any, key: str, orders: Orders, *tensors: Tensor) -> Any:
 @impl("limen::value", "Autograd")
 def _(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
     if is_eager(inputs) and not _need_grad(inputs):  # a compiled graph that runs
-        return value_of(native_of(key, tuple(orders)), inputs)
+        return operators.computed_value(inputs, key, orders)
     return _at_level(_ValueAtLevel, key, orders, *inputs)
 
 
 @impl("limen::value_again", "Autograd")
 def _(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tensor:
     if is_eager(inputs) and not _need_grad(inputs):
-        return value_of(native_of(key, tuple(orders)), inputs)
+        return operators.computed_value(inputs, key, orders)
     if _is_transformed() or _need_grad(inputs):
         return _at_level(_ValueAtLevel, key, orders, *inputs)
     with torch._C._AutoDispatchBelowAutograd():
@@ -298,5 +298,5 @@ def _(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tens
 def _(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Orders) -> list[Tensor]:
     tensors = (grad_output, *inputs)
     if is_eager(tensors) and not _need_grad(tensors):
-        return list(flows_through(native_of(key, tuple(orders)), grad_output, inputs))
+        return operators.computed_flows(grad_output, inputs, key, orders)
     return list(_at_level(_FlowsAtLevel, key, orders, *tensors))

@@ -17,8 +17,10 @@ from torch import Tensor
 
 from limen import memory
 from limen.decomposition import Framework, decomposed
+from limen.errors import DtypeError
 from limen.function import ActivationFunction
 from limen.kernels import threads
+from limen.kernels.arrays import FLOATS
 from limen.launchers import Launchers
 from limen.registry import get
 
@@ -92,6 +94,8 @@ class _Addressed(dict[torch.dtype, Callable[..., Any] | None]):
 
     def __missing__(self, dtype: torch.dtype) -> Callable[..., Any] | None:
         name = str(dtype).removeprefix("torch.")
+        if name not in FLOATS:
+            raise DtypeError(f"limen computes with {', '.join(sorted(FLOATS))}, got {dtype}")
         self[dtype] = found = Launchers.of(self._function).addressed(self._direction, name)
         return found
 
