@@ -1,10 +1,10 @@
 """limen inside PyTorch beside PyTorch eager and torch.compile, in one run.
 
-    python benchmarks/torch_layers.py [--threads 1] [--quick]
+    python benchmarks/torch_layers.py [--threads 1] [--quick] [--markdown FILE]
 
-Functions forward and backward, training steps of MLP blocks, and of a small transformer block: time
-as a ratio to PyTorch eager's in the same rounds, the bytes kept for the backward pass, and the
-peak of memory in a step.
+Activation modules forward, and with backward; training steps of MLP blocks, and of a small
+transformer block: time as a ratio to PyTorch eager's in the same rounds, the bytes kept for the
+backward pass, and by how much memory grows at most in a step.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import copy
 import ctypes
 import gc
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -30,31 +30,42 @@ import limen
 import limen.torch as lt
 
 FORMULA = "x * tanh(softplus(x))"  # as somebody's new function: eager PyTorch has no kernel for it
-FUNCTIONS: dict[str, Callable[[Any], Any]] = {
-    "relu": functional.relu,
-    "tanh": torch.tanh,
-    "gelu": functional.gelu,
-    "silu": functional.silu,
-    FORMULA: lambda x: x * torch.tanh(functional.softplus(x)),
-}
 SIZES = (1 << 10, 1 << 14, 1 << 18, 1 << 22)
 BATCHES, WIDTHS = (32, 256, 1024, 4096), (64, 256, 1024)
-ROUNDS = 15
+ROUNDS, FEW_ROUNDS = 15, 5
+LONG = 0.5  # seconds that all calls of a round take together, from which on the rounds are few
 LEAST = 2e-3  # seconds that one timing takes at least
+WAYS = ("eager", "compile", "limen", "compile(limen)")
 
 Call = Callable[[], Any]
 
 
+class Formula(nn.Module):
+    """The formula as PyTorch's users write it."""
+
+    def forward(self, x: Any) -> Any:
+        """Three operations, two of which keep a tensor each, and the product two."""
+        return x * torch.tanh(functional.softplus(x))
+
+
+MODULES: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "silu": nn.SiLU, "mish": nn.Mish,
+    "softplus": nn.Softplus, FORMULA: Formula,
+}  # fmt: skip
+"""Each against limen's module of the name, with PyTorch's derivative at kinks."""
+
+
 def timed(calls: dict[str, Call]) -> dict[str, float]:
     """The median over rounds of each call's time by the first one's, all taking turns."""
-    often = {}
+    lasts = {}
     for name, call in calls.items():
         call()
-        begun = perf_counter()
         call()
-        often[name] = max(1, int(LEAST / max(perf_counter() - begun, 1e-7)))
+        lasts[name] = seconds(call, 1)
+    often = {name: max(1, int(LEAST / max(last, 1e-7))) for name, last in lasts.items()}
+    count = ROUNDS if sum(lasts.values()) < LONG else FEW_ROUNDS
     rounds = [
-        {name: seconds(call, often[name]) for name, call in calls.items()} for _ in range(ROUNDS)
+        {name: seconds(call, often[name]) for name, call in calls.items()} for _ in range(count)
     ]
     first = next(iter(calls))
     return {n: statistics.median(r[n] / r[first] for r in rounds) for n in calls} | {
@@ -105,12 +116,11 @@ def ratio(value: float) -> str:
     return f"{value:.2f}"
 
 
-def functions(console: Console, sizes: tuple[int, ...]) -> None:
-    """Each function alone, forward and backward."""
-    table = Table(
-        "function", "elements", "direction", "eager", "compile", "limen", "compile(limen)"
-    )
-    for name, theirs in FUNCTIONS.items():
+def functions(sizes: tuple[int, ...]) -> Iterator[list[str]]:
+    """Each function alone, forward and with backward; the names of the columns first."""
+    yield ["function", "elements", "direction", "eager", *WAYS[1:]]
+    for name, made in MODULES.items():
+        theirs = made()
         ours = lt.Activation(name, at_kinks=0.0 if name == "relu" else None)
         torch._dynamo.reset()
         ways = {
@@ -125,25 +135,16 @@ def functions(console: Console, sizes: tuple[int, ...]) -> None:
             with torch.no_grad():
                 forward = timed({way: partial(f, x) for way, f in ways.items()})
             both = timed({way: partial(step_of, f, leaf, flow) for way, f in ways.items()})
-            for direction, found in (("forward", forward), ("both", both)):
-                row = [ratio(found[way]) for way in ways]
-                row[0] = f"{found['seconds'] * 1e6:.0f} µs"
-                table.add_row(name, f"{size:,}", direction, *row)
-    console.print(table)
+            for direction, found in (("forward", forward), ("with backward", both)):
+                eager = f"{found['seconds'] * 1e6:,.0f} µs"
+                row = [eager, *[ratio(found[way]) for way in WAYS[1:]]]
+                yield [name, f"{size:,}", direction, *row]
 
 
 def step_of(f: Any, leaf: Any, flow: Any) -> None:
     """Forward and backward."""
     leaf.grad = None
     f(leaf).backward(flow)
-
-
-class Formula(nn.Module):
-    """The formula as PyTorch's users write it."""
-
-    def forward(self, x: Any) -> Any:
-        """Three operations, two of which keep a tensor each, and the product two."""
-        return FUNCTIONS[FORMULA](x)
 
 
 class Transformer(nn.Module):
@@ -163,7 +164,7 @@ class Transformer(nn.Module):
 
 def models(width: int, name: str) -> tuple[nn.Module, nn.Module]:
     """The same block of PyTorch's layers, and with limen's."""
-    act = nn.GELU() if name == "gelu" else Formula()
+    act = MODULES[name]()
     theirs = nn.Sequential(nn.Linear(width, 4 * width), act, nn.Linear(4 * width, width))
     ours = lt.MLP(width, 4 * width, width, activation=name)
     ours.up.load_state_dict(theirs[0].state_dict())
@@ -171,15 +172,10 @@ def models(width: int, name: str) -> tuple[nn.Module, nn.Module]:
     return theirs, ours
 
 
-def training(console: Console, cases: list[tuple[str, str, int, int]]) -> None:
-    """Whole steps: forward, squared error, backward, update."""
-    heads = ("time", "kept", "peak")
-    columns = [
-        f"{way}: {head}"
-        for way in ("eager", "compile", "limen", "compile(limen)")
-        for head in heads
-    ]
-    table = Table("model", "activation", "batch", "width", *columns)
+def training(cases: list[tuple[str, str, int, int]]) -> Iterator[list[str]]:
+    """Whole steps: forward, squared error, backward, update; the names of the columns first."""
+    heads = [f"{way}: {head}" for way in WAYS for head in ("time", "kept", "peak")]
+    yield ["model", "activation", "batch", "width", *heads]
     for kind, name, batch, width in cases:
         torch._dynamo.reset()
         torch.manual_seed(0)
@@ -202,8 +198,7 @@ def training(console: Console, cases: list[tuple[str, str, int, int]]) -> None:
             time = f"{times['seconds'] * 1e3:.2f} ms" if way == "eager" else ratio(times[way])
             held = kept(partial(model, x)) - parameters
             cells += [time, f"{max(held, 0) / 1e6:.1f} MB", f"{peak(steps[way]) / 1e6:.1f} MB"]
-        table.add_row(kind, name, str(batch), str(width), *cells)
-    console.print(table)
+        yield [kind, name, f"{batch:,}", str(width), *cells]
 
 
 def training_step(model: Any, x: Any) -> Call:
@@ -219,24 +214,45 @@ def training_step(model: Any, x: Any) -> Call:
     return step
 
 
+def show(console: Console, rows: Iterator[list[str]], file: Path | None) -> None:
+    """Prints a table, and appends its rows to a page as they are found."""
+    head = next(rows)
+    table = Table(*head)
+    write(file, head, ["---" if k < 3 else "---:" for k in range(len(head))])
+    for row in rows:
+        table.add_row(*row)
+        write(file, row)
+    console.print(table)
+
+
+def write(file: Path | None, *rows: list[str]) -> None:
+    """Appends rows of a table in Markdown."""
+    if file is not None:
+        with file.open("a") as page:
+            page.writelines(f"| {' | '.join(row)} |\n" for row in rows)
+
+
 def main() -> None:
     """Prints two tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="a few rows")
     parser.add_argument("--only", choices=("functions", "training"))
+    parser.add_argument("--widths", type=int, nargs="*", help="of the models; all if left out")
+    parser.add_argument("--markdown", type=Path, help="a file to append the tables to")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     console = Console(width=200)
     quick = given.quick
     if given.only != "training":
-        functions(console, SIZES[1:3] if quick else SIZES)
+        show(console, functions(SIZES[1:3] if quick else SIZES), given.markdown)
     batches, widths = (BATCHES[1:3], WIDTHS[1:2]) if quick else (BATCHES, WIDTHS)
-    cases = [("MLP", FORMULA, batch, width) for batch in batches for width in widths]
-    cases += [("MLP", "gelu", batches[-1], widths[-1]), ("transformer", "gelu", 256, 256)]
-    cases += [("transformer", FORMULA, 256, 256)]
+    names = (FORMULA, "gelu", "relu")
+    cases = [("MLP", name, b, w) for w in widths for name in names[:2] for b in batches]
+    cases += [("transformer", name, 256, 256) for name in names]
     if given.only != "functions":
-        training(console, cases)
+        wanted = [case for case in cases if not given.widths or case[3] in given.widths]
+        show(console, training(wanted), given.markdown)
 
 
 if __name__ == "__main__":

@@ -30,13 +30,12 @@ class Launchers:
         quick_forward: runs the kernel on plain arrays, the outputs last, and returns True; None,
             with nothing written, for all that is not plain (see `kernels/quick.py`).
         quick_backward: the same for the backward pass.
-        kept: what an adapter keeps of `addressed`, by whatever it goes by.
     """
 
     def __init__(self, binding: Binding) -> None:
         self._binding = binding
         self._ready: dict[tuple[str, str], Launcher] = {}
-        self.kept: dict[Any, Callable[..., Any] | None] = {}
+        self._addressed: dict[tuple[str, str], Callable[..., Any] | None] = {}
         self._opened: set[tuple[str, str]] = set()
         self.quick_forward: Callable[..., bool | None] = _not_yet
         self.quick_backward: Callable[..., bool | None] = _not_yet
@@ -59,11 +58,14 @@ class Launchers:
 
     def addressed(self, direction: str, dtype: str) -> Callable[..., Any] | None:
         """The kernel of a direction for arrays that are not NumPy's: see `addressed_call`."""
-        launcher = self.launcher(direction, dtype)
-        with compiling:
-            from limen.kernels.quick import addressed_call
+        key = direction, dtype
+        if key not in self._addressed:
+            launcher = self.launcher(direction, dtype)
+            with compiling:
+                from limen.kernels.quick import addressed_call
 
-            return addressed_call(launcher)
+                self._addressed[key] = addressed_call(launcher)
+        return self._addressed[key]
 
     @staticmethod
     def of(function: ActivationFunction) -> Launchers:

@@ -22,6 +22,7 @@ from limen.torch.key import key_of  # noqa: E402
         ([[1.0]], DtypeError, "got list: torch.as_tensor"),
         ([np.ones(2)], DtypeError, "got ndarray"),
         ([torch.ones(2, dtype=torch.complex64)], DtypeError, "complex64"),
+        ([torch.eye(2).to_sparse()], DtypeError, r"layout torch.sparse_coo; .* x.to_dense\(\)"),
         ([], TypeError, "each of x, got 0"),
         ([torch.ones(2), torch.ones(2)], TypeError, "each of x, got 2"),
     ],
@@ -79,3 +80,25 @@ def test_operators_are_what_pytorch_asks_for(f: limen.ActivationFunction) -> Non
     torch.library.opcheck(operators.value.default, (inputs, key_of(f), orders))
     torch.library.opcheck(operators.flows.default, (flow, inputs, key_of(f), orders))
     torch.library.opcheck(operators.value_again.default, (inputs, key_of(f), orders, flow))
+
+
+@pytest.mark.parametrize(
+    ("flow", "error", "says"),
+    [
+        (torch.ones(1), ShapeError, r"float32 \(1,\) on cpu, torch.float32 \(5000,\)"),
+        (torch.ones(5000, dtype=torch.float64), ShapeError, "float64"),
+    ],
+)
+def test_operators_called_by_hand_read_no_foreign_memory(flow: Any, error: Any, says: str) -> None:
+    with pytest.raises(error, match=says):
+        torch.ops.limen.flows(flow, [torch.ones(5000)], key_of(limen.get("gelu")), [0])
+    pair = [flow, torch.ones(5000)]
+    with pytest.raises(error, match=says):
+        torch.ops.limen.value(pair, key_of(limen.get("swiglu")), [0, 0])
+    with pytest.raises(error, match=says):
+        torch.ops.limen.value_again(pair, key_of(limen.get("swiglu")), [0, 0], flow)
+
+
+def test_operators_called_by_hand_refuse_dtypes() -> None:
+    with pytest.raises(DtypeError, match=r"got torch\.int32"):
+        torch.ops.limen.value([torch.ones(3).int()], key_of(limen.get("gelu")), [0])

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 import limen
+from limen.decomposition import only_chooses
 
 torch = pytest.importorskip("torch")
 lt = pytest.importorskip("limen.torch")
+from functorch.compile import make_boxed_func  # noqa: E402 - with PyTorch
+from torch._dynamo.backends.common import aot_autograd  # noqa: E402
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap  # noqa: E402 - with PyTorch
 from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
 
@@ -52,6 +55,49 @@ def test_compiled_is_bitwise_what_eager_is(name: str, dtype: Any) -> None:
         results.append((y.detach(), leaf.grad))
     for found, expected in zip(*results, strict=True):
         assert torch.equal(found, expected)
+
+
+CHOICES = ["hardshrink", "hardtanh", "identity", "relu", "relu6", "threshold", "thresholded_relu"]
+
+
+@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_what_only_chooses_is_left_to_the_compiler(name: str, dtype: Any) -> None:
+    """It fuses with its neighbours there, and has the same bits."""
+    graphs: list[str] = []
+
+    def look(graph: Any, inputs: Any) -> Any:
+        graphs.append(str(graph.graph))
+        return make_boxed_func(graph.forward)
+
+    act = lt.Activation(name, at_kinks=0.0 if name == "relu" else None)
+    kinks = act.function.kinks
+    special = [0.0, -0.0, torch.nan, torch.inf, -torch.inf, *kinks]
+    x = torch.tensor([*special, *torch.randn(100).tolist()], dtype=dtype)
+    flow = torch.randn(x.shape).to(dtype)
+    flow[0] = torch.inf
+    compiled = torch.compile(act, fullgraph=True, backend=aot_autograd(fw_compiler=look))
+    evaluated = lt.Activation(limen.get(name, at_kinks=act.function.at_kinks))
+    results = []
+    for module in (compiled, evaluated):
+        leaf = x.clone().requires_grad_()
+        y = module(leaf)
+        y.backward(flow)
+        results.append((y.detach(), leaf.grad))
+    assert len(graphs) == 2
+    assert all("limen" not in graph for graph in graphs)
+    (found, slope), (expected, other) = results
+    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+    is_number = ~x.isnan()  # the eager relu is PyTorch's, which hands the flow on at NaN
+    torch.testing.assert_close(slope[is_number], other[is_number], rtol=0, atol=0)
+
+
+def test_what_computes_stays_a_kernel() -> None:
+    # 0.1 is no float32: where an input meets it, PyTorch would compare with another number.
+    for formula in ("gelu(x)", "0.5 * x", "maximum(x, 0.1)", "x + 1", "clip(x, -1, 3.5e38)"):
+        assert not only_chooses(limen.activation(formula)), formula
+    chosen = {name for name in limen.names() if only_chooses(limen.get(name))}
+    assert chosen == {*CHOICES, "heaviside"}
 
 
 def test_one_graph_for_all_shapes() -> None:

@@ -153,6 +153,31 @@ def test_a_block_keeps_one_tensor_and_the_same_gradients(
         assert saved(lambda: plain(x)) > saved(lambda: block(x))
 
 
+def test_relu_with_pytorchs_derivative_is_pytorchs_own() -> None:
+    """It is exact, and keeps its output, which the next layer keeps as well."""
+    ours, kernel = lt.Activation("relu", at_kinks=0.0), limen.get("relu", at_kinks=0.0)
+    special = [0.0, -0.0, torch.nan, torch.inf, -torch.inf, 1e-45, -1e-45]
+    x = torch.tensor(special + torch.randn(500).tolist(), requires_grad=True)
+    y = ours(x)
+    assert y.grad_fn.name() == "ReluBackward0"
+    assert np.array_equal(y.detach().numpy().view("i4"), kernel(x.detach().numpy()).view("i4"))
+    (grad,) = torch.autograd.grad(y, x, torch.full_like(x, torch.inf))
+    is_number = ~x.detach().isnan().numpy()  # there, PyTorch hands the flow on
+    expected = kernel.backward(np.float32(np.inf), x.detach().numpy())
+    assert np.array_equal(grad.numpy()[is_number], expected[is_number])
+    for other in (lt.Activation("relu"), lt.Activation("relu", at_kinks=0.5)):
+        assert other(x).grad_fn.name() != "ReluBackward0"
+
+
+def test_lean_leaves_a_relu_that_keeps_its_output() -> None:
+    theirs = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 8))
+    ours = lt.lean(lt.replace(copy.deepcopy(theirs)))
+    x = torch.randn(6, 8)
+    for expected, found in zip(gradients(theirs, x), gradients(ours, x), strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert saved(lambda: ours(x)) == saved(lambda: theirs(x))
+
+
 def test_a_block_without_gradients_keeps_nothing() -> None:
     block = lt.MLP(4, 8, 4)
     with torch.no_grad():
@@ -188,6 +213,12 @@ def test_lean_finds_the_layers_in_any_code() -> None:
     assert saved(lambda: block(x)) - saved(lambda: lean(x)) == 6 * 32 * 4
     assert list(lean.state_dict()) == list(block.state_dict())
     assert pickle.loads(pickle.dumps(lean))(x).equal(lean(x))  # ours: written a line ago
+
+
+def test_compact_where_there_are_no_kernels_keeps_the_input() -> None:
+    x = torch.ones(3, device="meta", requires_grad=True)
+    (grad,) = torch.autograd.grad(lt.Activation("relu", compact=True)(x).sum(), x)
+    assert grad.is_meta
 
 
 def test_lean_minds_what_happens_in_between() -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ torch = pytest.importorskip("torch")
 lt = pytest.importorskip("limen.torch")
 nn = torch.nn
 
-POOLED = 1 << 21  # elements of float32 that come from the pool
+POOLED = 1 << 23  # elements of float32 that come from the pool
 
 
 # --- Dtypes --------------------------------------------------------------------------------------
@@ -106,7 +107,7 @@ def test_layouts(name: str) -> None:
 
 
 def test_large_layouts_keep_their_order() -> None:
-    x = torch.randn(2, 8, 256, 512).to(memory_format=torch.channels_last)
+    x = torch.randn(4, 8, 512, 512).to(memory_format=torch.channels_last)
     act = lt.Activation("gelu")
     y = act(x)
     assert y.is_contiguous(memory_format=torch.channels_last)
@@ -193,13 +194,60 @@ def test_several_threads_at_once() -> None:
             assert torch.equal(tensor, leaf.grad if index % 2 else y)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch is told to use one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("name", ["relu", "mish", "swiglu"])
+def test_as_many_threads_as_pytorch(name: str, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    f = limen.get(name)
+    generator = torch.Generator().manual_seed(0)
+    tensors = [
+        torch.randn(1_000_003, generator=generator).to(dtype) for _ in range(len(f.inputs) + 1)
+    ]
+    flow, *inputs = tensors
+    shared: list[int] = []
+    monkeypatch.setattr("limen.kernels.threads.run", lambda tasks: shared.append(len(tasks)))
+    leaves = [x.clone().requires_grad_() for x in inputs]
+    y = lt.evaluate(f, *leaves)
+    grads = torch.autograd.grad(y, leaves, flow)
+    sliced = lt.evaluate(f, *[x[::3] for x in inputs])
+    assert not shared
+    monkeypatch.undo()
+    torch.set_num_threads(2)
+    others = [x.clone().requires_grad_() for x in inputs]
+    again = lt.evaluate(f, *others)
+    assert torch.equal(y, again)
+    assert torch.equal(sliced, again[::3])
+    assert all(map(torch.equal, grads, torch.autograd.grad(again, others, flow)))
+
+
+def test_a_function_is_found_ready_a_second_time() -> None:
+    """Before any NumPy array has come: nobody knows the dtype's name then."""
+    code = (
+        "import torch, limen.torch as lt\n"
+        "from limen.torch.key import native_of\n"
+        "act, x = lt.Activation('mish'), torch.ones(3)\n"
+        "y = act(x); native_of.cache_clear(); print(torch.equal(act(x), y))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.stdout.strip() == "True", run.stderr
+
+
 FORKED = """
 import os, warnings
 import torch
 import limen.torch as lt
 warnings.simplefilter("ignore")  # of newer Pythons: that threads are about
 act = lt.Activation("mish")
-x = torch.randn(1 << 21)
+x = torch.randn(1 << 23)
 expected = act(x)
 child = os.fork()
 if child == 0:

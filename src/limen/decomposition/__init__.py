@@ -5,7 +5,7 @@ is made from the stable form of the formula, so that nothing cancels or overflow
 the derivative is the stable form of the derivative: never the derivative of the steps.
 """
 
-from limen.decomposition.lower import Framework, decomposed, written
+from limen.decomposition.lower import Framework, decomposed, only_chooses, written
 from limen.decomposition.program import Program
 
-__all__ = ["Framework", "Program", "decomposed", "written"]
+__all__ = ["Framework", "Program", "decomposed", "only_chooses", "written"]

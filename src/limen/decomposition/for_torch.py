@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import torch
+
+from limen.decomposition.lower import is_single
 
 __all__ = ["clip", "maximum", "minimum", "where"]
 
@@ -13,7 +14,7 @@ __all__ = ["clip", "maximum", "minimum", "where"]
 def where(condition: Any, yes: Any, no: Any) -> Any:
     """`torch.where`, and of two numbers in float64 where float32 would round them."""
     if isinstance(yes, float) and isinstance(no, float):
-        dtype = torch.float32 if _is_single(yes) and _is_single(no) else torch.float64
+        dtype = torch.float32 if is_single(yes) and is_single(no) else torch.float64
         yes = torch.full((), yes, dtype=dtype, device=condition.device)
     return torch.where(condition, yes, no)
 
@@ -37,8 +38,3 @@ def clip(a: Any, low: Any, high: Any) -> Any:
     if isinstance(low, float) and isinstance(high, float):
         return torch.clamp(a, low, high)
     return minimum(maximum(a, low), high)
-
-
-def _is_single(number: float) -> bool:
-    """Whether float32 holds a number exactly; if it is none, as well."""
-    return number != number or ctypes.c_float(number).value == number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ctypes import c_float
 from functools import cache
 from importlib import import_module
 from typing import Any, get_args
@@ -13,20 +14,27 @@ from limen.decomposition.table import AS_WRITTEN, TABLE, Framework
 from limen.errors import UnknownNameError
 from limen.formula.expression import (
     Expression,
+    bind,
     evaluate,
     input_,
     parameter,
     rebuild,
     substitute,
+    walk,
 )
+from limen.formula.operations import COMPARISONS
 from limen.formula.parse import parse
 from limen.formula.stabilize import stable
 from limen.function import ActivationFunction
 from limen.kernels.overflow import raised, spread_denominators, square_root
 
-__all__ = ["Framework", "decomposed", "power", "written"]
+__all__ = ["Framework", "decomposed", "only_chooses", "power", "written"]
 
 _ARGUMENTS = ("a", "b", "c")
+_BEYOND_SINGLE = 1 << 128
+_CHOICES = frozenset(
+    {"input", "constant", "where", "minimum", "maximum", "clip", "abs", *COMPARISONS}
+)
 
 
 def decomposed(
@@ -69,6 +77,23 @@ def written(f: ActivationFunction, framework: Framework) -> Program:
     names = _names(framework, as_written=True)
     lowered = _lowered(f.expression, names, tuple(map(input_, f.inputs)))
     return Program(lowered, f.inputs, f.parameters, _functions(names))
+
+
+def only_chooses(f: ActivationFunction) -> bool:
+    """Whether a function hands on its input, or numbers that float32 holds, and computes nothing.
+
+    Its decomposition gives the exact values then, and its derivative only chooses as well.
+    """
+    nodes = tuple(walk(bind(stable(f.expression), f.parameters)))
+    constants = (node.payload for node in nodes if node.is_constant)
+    return all(node.operation in _CHOICES for node in nodes) and all(
+        abs(number) < _BEYOND_SINGLE and is_single(float(number)) for number in constants
+    )
+
+
+def is_single(number: float) -> bool:
+    """Whether float32 holds a number exactly; if it is none, as well."""
+    return number != number or c_float(number).value == number
 
 
 def _moderate(root: Expression) -> Expression:

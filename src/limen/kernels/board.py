@@ -75,7 +75,7 @@ class _Board:
         return int(number)
 
     def allow(self) -> int:
-        """How many hands a call may have here; the quick way then allows what is wanted anywhere."""
+        """How many hands a call may have here. The quick way then allows all that are wanted."""
         said = os.environ.get(threads.VARIABLE, "").encode()[: _ENVIRONMENT - 1]
         self._variable.value = said
         self.words[ALLOWED] = min(threads.wanted(), MOST) - 1

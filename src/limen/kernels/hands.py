@@ -120,9 +120,9 @@ def allowed(code: Assembler) -> Word:
     return code.load(_word(code, board.ALLOWED))
 
 
-def are_there(code: Assembler) -> ir.Value:
-    """Whether as many hands have been started."""
-    return allowed(code) < code.load(_word(code, board.STARTED)) + 1
+def are_there(code: Assembler, wanted: Word) -> ir.Value:
+    """Whether so many hands have been started."""
+    return wanted < code.load(_word(code, board.STARTED)) + 1
 
 
 def is_as_said(code: Assembler) -> ir.Value:

@@ -97,11 +97,12 @@ def quick_call(kernels: Iterable[tuple[np.dtype[Any], HasRecord]]) -> Callable[.
 
 
 def addressed_call(launcher: HasRecord) -> Callable[..., Any] | None:
-    """A function of the addresses of arrays, the outputs last, and of their number of elements.
+    """A function of the addresses of arrays, the outputs last, their elements, and of threads.
 
     For arrays of others, who know that each lies in memory as one row, of the right format, and
-    that no output overlaps another array. It returns True when the kernel has run on them; None,
-    with nothing written, for more elements than the quick way takes.
+    that no output overlaps another array; and how many threads may share the work. It returns True
+    when the kernel has run on them; None, with nothing written, for more elements than the quick
+    way takes.
 
     Args:
         launcher: what computes it.
@@ -214,15 +215,18 @@ def _addressed(code: Assembler, self: Word, objects: Word, count: Word) -> None:
     routes = code.load(self, _DATA)
     record = code.load(routes, _RECORD)
     inputs = code.load(record, INPUTS)
-    size = code.call(python_function("PyLong_AsSize_t"), [code.load(objects, count - 1)])
-    require((inputs + code.load(record, OUTPUTS) + 1).equals(count))
+    require((inputs + code.load(record, OUTPUTS) + 2).equals(count))
+    size, most = (_number(code, code.load(objects, count - k)) for k in (2, 1))
     require(size < code.load(record, LIMIT) + 1)
-    helpers = _helpers(code, record, size, require)
-    with code.loop(code.word(0), count - 1) as k:
-        address = code.call(python_function("PyLong_AsSize_t"), [code.load(objects, k)])
-        code.store(table, k, address)
+    helpers = _helpers(code, record, size, require, most - 1)
+    with code.loop(code.word(0), count - 2) as k:
+        code.store(table, k, _number(code, code.load(objects, k)))
     _run(code, record, table, code.load(routes, _SCRATCH), code.word(DIRECT), size, helpers)
     _return(code, _TRUE)
+
+
+def _number(code: Assembler, object_: Word) -> Word:
+    return code.call(python_function("PyLong_AsSize_t"), [object_])
 
 
 def _requiring(code: Assembler) -> Callable[[ir.Value], None]:
@@ -262,15 +266,23 @@ def _size(code: Assembler, array: Word) -> Word:
 
 
 def _helpers(
-    code: Assembler, record: Word, size: Word, require: Callable[[ir.Value], None]
+    code: Assembler,
+    record: Word,
+    size: Word,
+    require: Callable[[ir.Value], None],
+    most: Word | None = None,
 ) -> Word:
     """How many hands may help. Python starts them, and reads how many there may be."""
     found = code.variable(0)
-    with code.when(size > code.load(record, JOINED) - 1):
+    is_worth_it = size > code.load(record, JOINED) - 1
+    if most is not None:
+        is_worth_it = code.builder.and_(is_worth_it, most > 0)
+    with code.when(is_worth_it):
         require(hands.is_as_said(code))
+        wanted = hands.allowed(code) if most is None else hands.allowed(code).least(most)
         with code.when(size > code.load(record, WOKEN) - 1):
-            require(hands.are_there(code))
-        code.store(found, 0, hands.allowed(code))
+            require(hands.are_there(code, wanted))
+        code.store(found, 0, wanted)
     return code.load(found)
 
 

@@ -12,19 +12,27 @@ import _thread
 import atexit
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
 from limen.kernels import watch
 from limen.kernels.watch import Signal
 
-__all__ = ["VARIABLE", "alone", "available", "is_in_task", "run", "undisturbed", "wanted"]
+__all__ = [
+    "VARIABLE",
+    "alone",
+    "at_most",
+    "available",
+    "is_in_task",
+    "run",
+    "undisturbed",
+    "wanted",
+]
 
 Task = Callable[[], None]
 Result = TypeVar("Result")
-
 
 VARIABLE = "LIMEN_NUM_THREADS"
 
@@ -56,6 +64,16 @@ def wanted() -> int:
 
 
 _local = threading.local()
+
+
+@contextmanager
+def at_most(most: int) -> Iterator[None]:
+    """What this thread calls in here takes no more threads: those of a framework, say."""
+    before, _local.most = getattr(_local, "most", None), most
+    try:
+        yield
+    finally:
+        _local.most = before
 
 
 def alone(task: Task) -> None:

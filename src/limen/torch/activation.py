@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from limen.errors import ShapeError
 from limen.function import ActivationFunction, AtKinks
-from limen.torch.autograd import is_eager, value
+from limen.torch.autograd import is_eager, keeps_output, value
 from limen.torch.compact import compact_value, mode_of
 from limen.torch.functional import Named, admitted, meant
 from limen.torch.key import function_of, key_of, original_of
+from limen.torch.native import have_kernels
 
 __all__ = ["ORIGIN", "Activation"]
 
@@ -38,7 +39,8 @@ class Activation(nn.Module):
             that channels stand in (1 if left out, as for PReLU; the last for fewer dimensions).
         compact: whether to keep less than the input for backward: two bits an element for functions
             made of straight lines, with the same gradients; the output, which the next layer keeps
-            as well, for smooth ones, with an error that the repr states. (In graphs, the input.)
+            as well, for smooth ones, with an error that the repr states. (In graphs, and on
+            devices without kernels, the input.)
         at_kinks: the derivative at kinks; 0.0 is PyTorch's choice for relu. None is the formula's.
         **parameters: values of the function's parameters; a text has those that are given.
 
@@ -107,12 +109,14 @@ class Activation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The function on every neuron."""
         key, inputs = self.call(x)
-        if self.compact and is_eager(inputs):
+        if self.compact and is_eager(inputs) and have_kernels(inputs):
             return compact_value(key, inputs[0])
         activated = value(inputs, key, self._orders)
         if self.marks_output and activated.requires_grad:
-            version = None if torch.compiler.is_compiling() else activated._version
-            setattr(activated, ORIGIN, (self, x, version))
+            if torch.compiler.is_compiling():
+                setattr(activated, ORIGIN, (self, x, None))
+            elif not keeps_output(activated):  # then the Linear layer's keeping it costs nothing
+                setattr(activated, ORIGIN, (self, x, activated._version))
         return activated
 
     def call(self, x: Tensor) -> tuple[str, Sequence[Tensor]]:

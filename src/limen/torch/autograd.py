@@ -15,19 +15,22 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, is_grad_enabled
+from torch._C import _are_functorch_transforms_active, _is_tracing, _len_torch_dispatch_stack
 from torch._C._functorch import is_legacy_batchedtensor
 from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
 from torch.autograd.function import _SingleLevelFunction
+from torch.compiler import is_compiling
 from torch.library import impl
+from torch.nn import Parameter
 
 from limen.torch import operators
-from limen.torch.exported import Lowered, exported_value, is_exporting
-from limen.torch.key import partial_of, up
-from limen.torch.native import flows_through, handed_on, have_kernels, value_of
+from limen.torch.exported import Lowered, exported_value, is_exporting, is_fused
+from limen.torch.key import native_of, up
+from limen.torch.native import POOLED, Native, flows_through, handed_on, have_kernels, value_of
 
-__all__ = ["flows", "is_eager", "value", "value_again"]
+__all__ = ["flows", "is_eager", "keeps_output", "value", "value_again"]
 
 Orders = Sequence[int]
 
@@ -43,12 +46,14 @@ def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
     if not is_eager(inputs):
         if is_exporting():
             return exported_value(inputs, key, orders)
-        if torch.compiler.is_compiling() and not have_kernels(inputs) and not _is_transformed():
+        is_lowered = not have_kernels(inputs) or is_fused(key)
+        if is_lowered and is_compiling() and not _is_transformed():
             return Lowered.apply(key, orders, *inputs)
         return operators.value(inputs, key, orders)
-    if not _need_grad(inputs):
-        return value_of(partial_of(key, tuple(orders)), inputs)
-    return _Value.apply(key, orders, *inputs)
+    native = native_of(key, tuple(orders))
+    if native.same is not None and inputs[0].nbytes < POOLED:
+        return native.same(inputs[0])
+    return _Value.apply(native, *inputs) if _need_grad(inputs) else value_of(native, inputs)
 
 
 def value_again(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tensor:
@@ -66,9 +71,16 @@ def value_again(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tenso
     return value(inputs, key, orders)
 
 
-def flows(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Orders) -> list[Tensor]:
+def keeps_output(activated: Tensor) -> bool:
+    """Whether a value of eager mode keeps itself for the backward pass, as PyTorch's relu does."""
+    return not hasattr(activated.grad_fn, "native")
+
+
+def flows(
+    grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Orders
+) -> Sequence[Tensor]:
     """The flow by each input, which can be differentiated as well."""
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return operators.flows(grad_output, inputs, key, orders)
     if is_legacy_batchedtensor(grad_output):  # of `torch.autograd.grad(is_grads_batched=True)`
         slopes = [value(inputs, key, up(orders, k)) for k in range(len(inputs))]
@@ -76,29 +88,29 @@ def flows(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Order
     tensors = (grad_output, *inputs)
     if not is_eager(tensors):
         return operators.flows(grad_output, inputs, key, orders)
-    if not _need_grad(tensors):
-        return flows_through(partial_of(key, tuple(orders)), grad_output, inputs)
-    return list(_Flows.apply(key, orders, *tensors))
+    native = native_of(key, tuple(orders))
+    if _need_grad(tensors):
+        return _Flows.apply(native, *tensors)
+    return flows_through(native, grad_output, inputs)
 
 
 def is_eager(tensors: Iterable[Tensor]) -> bool:
     """Whether kernels may have the tensors' memory, and plain autograd is all that there is."""
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return False
     for x in tensors:  # a loop: `all` of a generator takes as long as a small kernel
-        if type(x) is not Tensor and type(x) is not torch.nn.Parameter:
+        if type(x) is not Tensor and type(x) is not Parameter:
             return False
-    listens = torch._C._len_torch_dispatch_stack() or torch._C._is_tracing()
-    return not listens and not _is_transformed()
+    return not (_len_torch_dispatch_stack() or _is_tracing() or _is_transformed())
 
 
 def _is_transformed() -> bool:
     """Whether `torch.func` or a level of forward-mode derivatives is at work."""
-    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+    return forward_ad._current_level >= 0 or _are_functorch_transforms_active()
 
 
 def _need_grad(tensors: Iterable[Tensor]) -> bool:
-    if torch.is_grad_enabled():
+    if is_grad_enabled():
         for x in tensors:
             if x.requires_grad:
                 return True
@@ -108,20 +120,16 @@ def _need_grad(tensors: Iterable[Tensor]) -> bool:
 # --- The derivatives ---------------------------------------------------------------------------
 
 
-def _value_backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
-    """Of a value: (key, orders, *inputs)."""
-    return None, None, *flows(grad_output, ctx.saved_tensors, ctx.key, ctx.orders)
-
-
-def _flows_backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-    """Of flows: (key, orders, grad_output, *inputs)."""
-    grad_output, *inputs = ctx.saved_tensors
-    by_flow = _total(flows(grad, inputs, ctx.key, ctx.orders)[k] for k, grad in enumerate(grads))
+def _flows_by(
+    grads: Sequence[Tensor], tensors: Sequence[Tensor], key: str, orders: Orders
+) -> tuple[Tensor, ...]:
+    """Of flows, whose gradients these are: what reaches grad_output and each input."""
+    grad_output, *inputs = tensors
+    by_flow = _total(flows(grad, inputs, key, orders)[k] for k, grad in enumerate(grads))
     by_inputs = [
-        flows(grad * grad_output, inputs, ctx.key, up(ctx.orders, k))
-        for k, grad in enumerate(grads)
+        flows(grad * grad_output, inputs, key, up(orders, k)) for k, grad in enumerate(grads)
     ]
-    return None, None, by_flow, *map(_total, zip(*by_inputs, strict=True))
+    return by_flow, *map(_total, zip(*by_inputs, strict=True))
 
 
 def _total(terms: Iterable[Tensor]) -> Tensor:
@@ -131,11 +139,6 @@ def _total(terms: Iterable[Tensor]) -> Tensor:
     return first
 
 
-def _keep(ctx: Any, key: str, orders: Orders, *tensors: Tensor) -> None:
-    ctx.key, ctx.orders = key, orders
-    ctx.save_for_backward(*tensors)
-
-
 # --- Eager mode ----------------------------------------------------------------------------------
 
 
@@ -143,24 +146,33 @@ class _Value(torch.autograd.Function):
     """A value: saves its inputs and nothing else."""
 
     @staticmethod
-    def forward(ctx: Any, key: str, orders: Orders, *inputs: Tensor) -> Tensor:
-        _keep(ctx, key, orders, *inputs)
-        return value_of(partial_of(key, tuple(orders)), inputs)
+    def forward(ctx: Any, native: Native, *inputs: Tensor) -> Tensor:
+        ctx.native = native
+        ctx.save_for_backward(*inputs)
+        return value_of(native, inputs)
 
-    backward = staticmethod(_value_backward)
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
+        native, inputs = ctx.native, ctx.saved_tensors
+        is_last = not (is_grad_enabled() or is_legacy_batchedtensor(grad_output))
+        if is_last and is_eager((grad_output,)):  # most backward passes: the kernel is all
+            return None, *flows_through(native, grad_output, inputs)
+        return None, *flows(grad_output, inputs, native.key, native.orders)
 
 
 class _Flows(torch.autograd.Function):
     """Flows, where they are differentiated once more."""
 
     @staticmethod
-    def forward(
-        ctx: Any, key: str, orders: Orders, grad_output: Tensor, *inputs: Tensor
-    ) -> tuple[Tensor, ...]:
-        _keep(ctx, key, orders, grad_output, *inputs)
-        return tuple(flows_through(partial_of(key, tuple(orders)), grad_output, inputs))
+    def forward(ctx: Any, native: Native, grad_output: Tensor, *inputs: Tensor) -> tuple[Any, ...]:
+        ctx.native = native
+        ctx.save_for_backward(grad_output, *inputs)
+        return tuple(flows_through(native, grad_output, inputs))
 
-    backward = staticmethod(_flows_backward)
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+        native = ctx.native
+        return None, *_flows_by(grads, ctx.saved_tensors, native.key, native.orders)
 
 
 # --- Operators ---------------------------------------------------------------------------------
@@ -176,13 +188,13 @@ class _ValueAtLevel(_SingleLevelFunction):
 
     @staticmethod
     def forward(ctx: Any, records: bool, key: str, orders: Orders, *inputs: Tensor) -> Tensor:
-        _keep_for_both(ctx, key, orders, *inputs)
+        _keep(ctx, key, orders, *inputs)
         with _levels_below(records):
             return operators.value(inputs, key, orders)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
-        return None, *_value_backward(ctx, grad_output)
+        return None, None, None, *flows(grad_output, ctx.saved_tensors, ctx.key, ctx.orders)
 
     @staticmethod
     def jvp(ctx: Any, records: bool, key: str, orders: Orders, *tangents: Tensor | None) -> Tensor:
@@ -201,13 +213,13 @@ class _FlowsAtLevel(_SingleLevelFunction):
     def forward(
         ctx: Any, records: bool, key: str, orders: Orders, grad_output: Tensor, *inputs: Tensor
     ) -> tuple[Tensor, ...]:
-        _keep_for_both(ctx, key, orders, grad_output, *inputs)
+        _keep(ctx, key, orders, grad_output, *inputs)
         with _levels_below(records):
             return tuple(operators.flows(grad_output, inputs, key, orders))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-        return None, *_flows_backward(ctx, *grads)
+        return None, None, None, *_flows_by(grads, ctx.saved_tensors, ctx.key, ctx.orders)
 
     @staticmethod
     def jvp(
@@ -230,8 +242,9 @@ class _FlowsAtLevel(_SingleLevelFunction):
             return tuple(map(_total, terms))
 
 
-def _keep_for_both(ctx: Any, key: str, orders: Orders, *tensors: Tensor) -> None:
-    _keep(ctx, key, orders, *tensors)
+def _keep(ctx: Any, key: str, orders: Orders, *tensors: Tensor) -> None:
+    ctx.key, ctx.orders = key, orders
+    ctx.save_for_backward(*tensors)
     ctx.save_for_forward(*tensors)
 
 
@@ -267,14 +280,14 @@ def _at_level(function: Any, key: str, orders: Orders, *tensors: Tensor) -> Any:
 @impl("limen::value", "Autograd")
 def _(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
     if is_eager(inputs) and not _need_grad(inputs):  # a compiled graph that runs
-        return value_of(partial_of(key, tuple(orders)), inputs)
+        return operators.computed_value(inputs, key, orders)
     return _at_level(_ValueAtLevel, key, orders, *inputs)
 
 
 @impl("limen::value_again", "Autograd")
 def _(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tensor:
     if is_eager(inputs) and not _need_grad(inputs):
-        return value_of(partial_of(key, tuple(orders)), inputs)
+        return operators.computed_value(inputs, key, orders)
     if _is_transformed() or _need_grad(inputs):
         return _at_level(_ValueAtLevel, key, orders, *inputs)
     with torch._C._AutoDispatchBelowAutograd():
@@ -285,5 +298,5 @@ def _(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tens
 def _(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Orders) -> list[Tensor]:
     tensors = (grad_output, *inputs)
     if is_eager(tensors) and not _need_grad(tensors):
-        return flows_through(partial_of(key, tuple(orders)), grad_output, inputs)
+        return operators.computed_flows(grad_output, inputs, key, orders)
     return list(_at_level(_FlowsAtLevel, key, orders, *tensors))

@@ -13,7 +13,7 @@ from torch import Tensor
 from limen.errors import FormulaError
 from limen.torch import bits
 from limen.torch.inverse import Inverse
-from limen.torch.key import function_of
+from limen.torch.key import function_of, native_of
 from limen.torch.native import as_array, fresh_like, value_of
 from limen.torch.slopes import Slopes
 
@@ -48,7 +48,7 @@ def mode_of(key: str) -> Mode:
 def compact_value(key: str, x: Tensor) -> Tensor:
     """The function's value, which keeps what `mode_of` says for the backward pass."""
     if not torch.is_grad_enabled() or not x.requires_grad:
-        return value_of(function_of(key), (x,))
+        return value_of(native_of(key, (0,)), (x,))
     return _Compact.apply(key, x)
 
 
@@ -58,7 +58,7 @@ class _Compact(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, key: str, x: Tensor) -> Tensor:
         ctx.key, mode = key, mode_of(key)
-        y = value_of(function_of(key), (x,))
+        y = value_of(native_of(key, (0,)), (x,))
         held = _coded(mode, _flat(x)) if mode.keeps_codes else np.empty(0, np.uint8)
         ctx.save_for_backward(torch.from_numpy(held), *[y] * mode.keeps_output)
         return y

@@ -86,8 +86,9 @@ def admitted(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     """Tensors as users have them, brought to one shape and a dtype that limen computes with."""
     if len(inputs) > 1:
         return _together(inputs)
-    dtype = getattr(inputs[0], "dtype", None)
-    return inputs if dtype in _FLOATS else [_floating(inputs[0])]
+    (x,) = inputs
+    is_plain = isinstance(x, Tensor) and x.dtype in _FLOATS and x.layout is torch.strided
+    return inputs if is_plain else [_floating(x)]
 
 
 def _together(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -108,6 +109,11 @@ def _together(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
 def _floating(x: Any) -> Tensor:
     if not isinstance(x, Tensor):
         raise DtypeError(f"expected a tensor, got {type(x).__name__}: torch.as_tensor makes one")
+    if x.layout is not torch.strided:
+        raise DtypeError(
+            f"the input has layout {x.layout}; limen computes with dense tensors: take "
+            "x.to_dense(), or the function of x.values() where it is 0 at 0"
+        )
     if x.dtype in _FLOATS:
         return x
     if x.is_complex() or x.is_floating_point():

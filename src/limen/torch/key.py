@@ -11,8 +11,9 @@ from limen.formula.definition import Definition
 from limen.formula.expression import input_, parameter, substitute
 from limen.function import ActivationFunction
 from limen.record import Record, describe_function, restore_function
+from limen.torch.native import Native
 
-__all__ = ["function_of", "key_of", "original_of", "partial_of", "up"]
+__all__ = ["function_of", "key_of", "native_of", "original_of", "partial_of", "up"]
 
 _KEPT = 4096  # functions, their derivatives included
 
@@ -52,6 +53,12 @@ def partial_of(key: str, orders: tuple[int, ...]) -> ActivationFunction:
         for _ in range(order):
             f = f.derivative(name)
     return f
+
+
+@lru_cache(_KEPT)
+def native_of(key: str, orders: tuple[int, ...]) -> Native:
+    """The kernels of a derivative."""
+    return Native(partial_of(key, orders), key, orders)
 
 
 @lru_cache(_KEPT)

@@ -6,7 +6,7 @@ PyTorch's own operations, of the stable form (see `decomposition`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ml_dtypes
@@ -17,11 +17,17 @@ from torch import Tensor
 
 from limen import memory
 from limen.decomposition import Framework, decomposed
+from limen.errors import DtypeError
 from limen.function import ActivationFunction
+from limen.kernels import threads
+from limen.kernels.arrays import FLOATS
 from limen.launchers import Launchers
+from limen.registry import get
 
 __all__ = [
+    "POOLED",
     "WIDER",
+    "Native",
     "as_array",
     "decomposed_value",
     "flows_through",
@@ -36,32 +42,94 @@ WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 
 # bfloat16 has no letter in NumPy; the bits of its numbers have.
 _TYPES = {torch.float32: "f4", torch.float64: "f8", torch.float16: "f2", torch.bfloat16: "i2"}
-_FEW = 1 << 20  # elements, from which on a microsecond is nothing
 _FEW_STRIDED = 1 << 16  # elements, which are copied into a row sooner than read with strides
+POOLED = 1 << 25
+"""Bytes from which a tensor comes from limen's pool: glibc gives such blocks back to the system
+each time (its M_MMAP_THRESHOLD_MAX), so that every page of the next one is cleared anew. relu on
+2^23 numbers took 12.3 ms in PyTorch, 12.6 in memory of PyTorch's and 4.5 in the pool's; on 2^20,
+which glibc keeps, 0.35, 0.45 and 0.51."""
 
 
-def value_of(f: ActivationFunction, inputs: Sequence[Tensor]) -> Tensor:
+class Native:
+    """A derivative of a function, and the ways to its kernels.
+
+    Args:
+        function: the derivative.
+        key: the function that it is a derivative of, as text.
+        orders: how often by each input.
+
+    Attributes:
+        function: the derivative.
+        key: the function as text.
+        orders: how often by each input.
+        forward: for each dtype, its kernel as a call of addresses; None where there is no such way.
+        backward: the same for the backward pass.
+        same: PyTorch's operator, derivatives included, where it is as exact and there is nothing
+            to win; but for large tensors, which it allocates afresh.
+    """
+
+    __slots__ = ("backward", "forward", "function", "key", "orders", "same")
+
+    def __init__(self, function: ActivationFunction, key: str, orders: tuple[int, ...]) -> None:
+        self.function, self.key, self.orders = function, key, orders
+        self.forward = _Addressed(function, "forward")
+        self.backward = _Addressed(function, "backward")
+        self.same = torch.relu if _is_relu(function) else None
+
+
+def _is_relu(f: ActivationFunction) -> bool:
+    """Whether a function is relu, with the derivative at 0 that it has in PyTorch."""
+    is_it = f.expression is get("relu").expression and f.surrogate_function is None
+    return is_it and float(f.derivative()(0.0)) == 0.0
+
+
+class _Addressed(dict[torch.dtype, Callable[..., Any] | None]):
+    """The kernels of a direction, each made ready when it is first asked for."""
+
+    def __init__(self, function: ActivationFunction, direction: str) -> None:
+        super().__init__()
+        self._function, self._direction = function, direction
+
+    def __missing__(self, dtype: torch.dtype) -> Callable[..., Any] | None:
+        name = str(dtype).removeprefix("torch.")
+        if name not in FLOATS:
+            raise DtypeError(f"limen computes with {', '.join(sorted(FLOATS))}, got {dtype}")
+        self[dtype] = found = Launchers.of(self._function).addressed(self._direction, name)
+        return found
+
+
+def value_of(native: Native, inputs: Sequence[Tensor]) -> Tensor:
     """The function's value; inputs of one shape and one dtype."""
     if not have_kernels(inputs):
-        return decomposed_value(f, inputs)
-    out = fresh_like(inputs[0])
-    if not _quickly(f, "forward", inputs, (out,)):
-        f(*map(as_array, _in_rows(inputs, out)), out=as_array(out))
+        return decomposed_value(native.function, inputs)
+    x = inputs[0]
+    out, call = fresh_like(x), native.forward[x.dtype]
+    if call is not None and _are_rows(inputs):
+        addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
+        if call(*addresses, x.numel(), torch.get_num_threads()):
+            return out
+    with threads.at_most(torch.get_num_threads()):
+        native.function(*map(as_array, _in_rows(inputs, out)), out=as_array(out))
     return out
 
 
 def flows_through(
-    f: ActivationFunction, grad_output: Tensor, inputs: Sequence[Tensor]
-) -> list[Tensor]:
+    native: Native, grad_output: Tensor, inputs: Sequence[Tensor]
+) -> Sequence[Tensor]:
     """The flow by each input, in one pass over memory."""
     if not have_kernels(inputs):
+        f = native.function
         slopes = [decomposed_value(f.derivative(name), inputs) for name in f.inputs]
         return [handed_on(grad_output, slope) for slope in slopes]
-    outs = [fresh_like(x) for x in inputs]
-    if not _quickly(f, "backward", (grad_output, *inputs), outs):
-        arrays = list(map(as_array, outs))
-        out = arrays if f.is_gated else arrays[0]
-        f.backward(*map(as_array, _in_rows((grad_output, *inputs), outs[0])), out=out)
+    x, given = inputs[0], (grad_output, *inputs)
+    outs, call = tuple(map(fresh_like, inputs)), native.backward[x.dtype]
+    if call is not None and _are_rows(given):
+        addresses = [tensor.data_ptr() for tensor in given + outs]
+        if call(*addresses, x.numel(), torch.get_num_threads()):
+            return outs
+    with threads.at_most(torch.get_num_threads()):
+        rows, arrays = map(as_array, _in_rows(given, outs[0])), list(map(as_array, outs))
+        native.function.backward(*rows, out=arrays if len(inputs) > 1 else arrays[0])
     return outs
 
 
@@ -70,30 +138,16 @@ def handed_on(grad_output: Tensor, slope: Tensor) -> Tensor:
     return torch.where(slope == 0, 0, grad_output * slope)
 
 
-def _quickly(
-    f: ActivationFunction, direction: str, inputs: Sequence[Tensor], outs: Sequence[Tensor]
-) -> bool:
-    """Runs the kernel on the addresses of tensors that are few numbers in a row.
+def _are_rows(tensors: Sequence[Tensor]) -> bool:
+    """Whether a kernel may be called on the addresses of tensors.
 
-    For these, NumPy's views of the tensors take longer to make than the arithmetic; so would
-    generators, and tests of the fresh outputs, which lie as the first input does.
+    NumPy's views of them take longer to make than the arithmetic on a few thousand numbers. Fresh
+    outputs lie as the first input does.
     """
-    first = inputs[0]
-    count = first.numel()
-    if count > _FEW:
-        return False
-    for x in inputs:
+    for x in tensors:  # noqa: SIM110 - a loop, as in `have_kernels`
         if not x.is_contiguous() or x.is_neg():
             return False
-    kernels = Launchers.of(f).kept
-    key = direction, first.dtype
-    if key not in kernels:
-        name = str(first.dtype).removeprefix("torch.")
-        kernels[key] = Launchers.of(f).addressed(direction, name)
-    call = kernels[key]
-    if call is None:
-        return False
-    return bool(call(*[x.data_ptr() for x in (*inputs, *outs)], count))
+    return True
 
 
 def _in_rows(tensors: Sequence[Tensor], out: Tensor) -> Sequence[Tensor]:
@@ -105,11 +159,12 @@ def _in_rows(tensors: Sequence[Tensor], out: Tensor) -> Sequence[Tensor]:
 
 def fresh_like(x: Tensor) -> Tensor:
     """A new tensor of the shape and memory format of another; a large one on reused pages."""
-    if x.nbytes < memory.LARGE or not x.is_cpu:
+    if x.nbytes < POOLED or not x.is_cpu:
         return torch.empty_like(x)
-    strides = torch.empty_like(x, device="meta").stride()
-    pages = torch.from_numpy(memory.empty((x.nbytes,), np.uint8))
-    return pages.view(x.dtype).as_strided(x.shape, strides)
+    pages = torch.from_numpy(memory.empty((x.nbytes,), np.uint8)).view(x.dtype)
+    if x.is_contiguous():
+        return pages.view(x.shape)
+    return pages.as_strided(x.shape, torch.empty_like(x, device="meta").stride())
 
 
 def have_kernels(inputs: Sequence[Tensor]) -> bool:

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 from torch.library import define, impl, register_fake, register_vmap
 
-from limen.torch.key import partial_of
+from limen.errors import ShapeError
+from limen.torch.key import native_of
 from limen.torch.native import flows_through, value_of
 
-__all__ = ["flows", "value", "value_again"]
+__all__ = ["computed_flows", "computed_value", "flows", "value", "value_again"]
 
 
 # Not `torch.library.custom_op`, whose calls take twice as long.
@@ -30,24 +31,37 @@ value_again = torch.ops.limen.value_again.default
 flows = torch.ops.limen.flows.default
 
 
-@impl("limen::value", _KERNEL)
-def _(inputs: Sequence[Tensor], key: str, orders: Sequence[int]) -> Tensor:
+def computed_value(inputs: Sequence[Tensor], key: str, orders: Sequence[int]) -> Tensor:
     """A function's value, or that of a derivative, element by element."""
-    return value_of(partial_of(key, tuple(orders)), inputs)
+    _check(inputs)
+    return value_of(native_of(key, tuple(orders)), inputs)
 
 
-@impl("limen::flows", _KERNEL)
-def _(
+def computed_flows(
     grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Sequence[int]
 ) -> list[Tensor]:
     """The flow by each input: grad_output times the derivative by it."""
-    return flows_through(partial_of(key, tuple(orders)), grad_output, inputs)
+    _check((grad_output, *inputs))
+    return list(flows_through(native_of(key, tuple(orders)), grad_output, inputs))
+
+
+def _check(tensors: Sequence[Tensor]) -> None:
+    """Kernels read memory: who calls an operator by hand must not lead them beyond its end."""
+    first = tensors[0]
+    for x in tensors[1:]:
+        if x.shape != first.shape or x.dtype != first.dtype or x.device != first.device:
+            given = ", ".join(f"{x.dtype} {tuple(x.shape)} on {x.device}" for x in tensors)
+            raise ShapeError(f"limen's operators take tensors of one kind and shape, got {given}")
+
+
+impl("limen::value", _KERNEL, computed_value)
+impl("limen::flows", _KERNEL, computed_flows)
 
 
 @impl("limen::value_again", _KERNEL)
 def _(inputs: Sequence[Tensor], key: str, orders: Sequence[int], after: Tensor) -> Tensor:
     """The value in a backward pass: `after` is a gradient, and only there to be waited for."""
-    return value_of(partial_of(key, tuple(orders)), inputs)
+    return computed_value(inputs, key, orders)
 
 
 @register_fake("limen::value")
