@@ -175,16 +175,17 @@ def _side(reference: Reference, line: Line, negative: bool) -> Iterator[Stretch]
 
 def source_hash(function: ActivationFunction, dtype: str) -> str:
     """A hash of the source of a function's own kernel, and of the primitives it calls."""
-    digest = hashlib.blake2b(function.source("forward", dtype).encode(), digest_size=12)
-    digest.update(_primitives())
+    source = function.source("forward", dtype)
+    digest = hashlib.blake2b(source.encode(), digest_size=12)
+    digest.update(_code_of("primitives"))
+    if "limen.kernels.tuned" in source:
+        digest.update(_code_of("tuned"))
     return digest.hexdigest()
 
 
 @cache
-def _primitives() -> bytes:
-    room = Path(pool.__file__).parent
-    folders = (room / "primitives", room / "tuned")
-    paths = sorted(path for folder in folders for path in folder.glob("*.py"))
+def _code_of(folder: str) -> bytes:
+    paths = sorted((Path(pool.__file__).parent / folder).glob("*.py"))
     return b"".join(path.read_bytes() for path in paths)
 
 
