@@ -17,7 +17,7 @@ from limen.certify.wide import NOTHING
 
 __all__ = ["Verdict", "judge"]
 
-_FEWEST_BITS, _MOST_BITS = 128, 4096
+_FEWEST_BITS, _MOST_BITS = 128, 16384
 _ASK_FRACTIONS_AT = 512  # bits that leave in doubt what is no tie only once in a great while
 
 
