@@ -13,8 +13,10 @@ has an argument that is not moderate, and so which of the others computes it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from limen.kernels.algebraic_statements import AlgebraicStatements
+from limen.kernels.overflow import shrunk_first
 from limen.kernels.plain_statements import PlainStatements, relaxed_plan, waves
 from limen.kernels.plan import Plan
 from limen.kernels.statements import DTYPES, Statements, array, outputs, scalar
@@ -36,8 +38,12 @@ def to_source(plan: Plan, dtype: str, title: str) -> str:
     Returns:
         A Python module that defines `kernel(*inputs, *outputs, *parameters)`.
     """
-    plan = plan if dtype == "float64" else relaxed_plan(plan)
     used: set[str] = set()
+    # Inputs of 32 bits are far from overflow in float64.
+    if dtype == "float64":
+        plan = replace(plan, outputs=tuple(map(shrunk_first, plan.outputs)))
+    else:
+        plan = relaxed_plan(plan)
     if dtype == "float64":
         module, loops = "extended", _widened(plan, Statements(plan, dtype, used))
     elif may_meet_ties(plan, dtype):
