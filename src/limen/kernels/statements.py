@@ -206,7 +206,9 @@ def is_number(node: Expression) -> bool:
     def visit(node: Expression, *arguments: bool) -> bool:
         return node.operation not in ("input", "parameter") and all(arguments)
 
-    return bool(evaluate(node, visit)) and node.operation not in RELATIONS
+    if node.varies or node.operation in RELATIONS:
+        return False
+    return bool(evaluate(node, visit))
 
 
 def bare(text: str) -> str:
