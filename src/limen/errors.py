@@ -10,6 +10,7 @@ __all__ = [
     "MissingPackageError",
     "OrderError",
     "ShapeError",
+    "TooLongError",
     "UnknownNameError",
 ]
 
@@ -44,6 +45,10 @@ class FormulaError(LimenError, ValueError):
         excerpt = "".join(c if c.isprintable() else "·" for c in self.text[start:stop])
         caret = " " * (len(head) + self.column - start) + "^"
         return f"{self.message} (column {self.column + 1})\n  {head}{excerpt}{tail}\n  {caret}"
+
+
+class TooLongError(FormulaError):
+    """A formula, mostly a derivative of high order, that takes more work than limen does."""
 
 
 class ShapeError(LimenError, ValueError):

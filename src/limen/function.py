@@ -11,7 +11,8 @@ import numpy as np
 
 from limen import display, memory
 from limen.binding import BY, Binding
-from limen.errors import FormulaError, LimenError, ShapeError, UnknownNameError
+from limen.errors import FormulaError, LimenError, ShapeError, TooLongError, UnknownNameError
+from limen.formula.budget import MOST_WORK, within_budget
 from limen.formula.definition import Definition, check_default
 from limen.formula.derive import derivative
 from limen.formula.expression import Expression, apply, constant, input_, parameter
@@ -30,6 +31,8 @@ from limen.launchers import Launchers
 from limen.properties import Properties
 
 __all__ = ["ActivationFunction", "AtKinks"]
+
+_SHOWN = 60  # characters of a name in an error
 
 AtKinks = float | Mapping[float, float] | None
 """The derivative at kinks: None for the formula's own, one number for all, or one for each."""
@@ -237,6 +240,8 @@ class ActivationFunction(Properties):
 
         Raises:
             FormulaError: for a negative order, or an order for a gated function.
+            TooLongError: where the derivative grows beyond what limen rewrites in some 15 seconds;
+                it names the highest order that works.
             UnknownNameError: for a name that is neither an input nor a parameter.
         """
         if isinstance(by, str):
@@ -247,9 +252,14 @@ class ActivationFunction(Properties):
         if by < 0:
             raise FormulaError(f"the order of a derivative is 0 or more, got {by}")
         found = self
-        for order in range(1, by + 1):
-            source = found._surrogate or found
-            found = found._derived(source, found.slope(self.inputs[0]), self.name + "'" * order)
+        with within_budget():
+            for order in range(1, by + 1):
+                source = found._surrogate or found
+                try:
+                    slope = found.slope(self.inputs[0])
+                except TooLongError as error:
+                    raise error if order == 1 else _too_long(self.name, order) from None
+                found = found._derived(source, slope, self.name + "'" * order)
         return found
 
     # --- Variants ------------------------------------------------------------------------
@@ -371,6 +381,13 @@ class ActivationFunction(Properties):
             raise ShapeError(
                 f"grad_output has shape {flow.shape}, the input of {self.name} has {like.shape}"
             ) from None
+
+
+def _too_long(name: str, order: int) -> TooLongError:
+    return TooLongError(
+        f"the derivative of order {order} is too long, of {name[:_SHOWN]}: rewriting it and those "
+        f"before it takes more than {MOST_WORK:,} steps; orders up to {order - 1} work"
+    )
 
 
 def _share_memory(arrays: Sequence[Any]) -> bool:

@@ -56,7 +56,7 @@ def _pages(size: int) -> Array:
         with suppress(OSError):  # a kernel without them: plain pages will do
             pages.madvise(mmap.MADV_HUGEPAGE)
     data = np.frombuffer(pages, np.uint8)
-    start = -data.ctypes.data % _HUGE_PAGE
+    start = -address(data) % _HUGE_PAGE
     return data[start : start + size]
 
 
@@ -68,12 +68,11 @@ class _Lease:
     def __init__(self, block: _Block, size: int, pool: _Pool) -> None:
         self._block = block
         self._pool = pool
-        address = block.data.ctypes.data
         self.__array_interface__ = {
             "version": 3,
             "typestr": "|u1",
             "shape": (size,),
-            "data": (address, False),
+            "data": (address(block.data), False),
         }
 
     def __del__(self) -> None:
@@ -164,6 +163,11 @@ if hasattr(os, "register_at_fork"):
 
 
 # --- What others use -------------------------------------------------------------------------
+
+
+def address(array: Array) -> int:
+    """Where an array begins, without `array.ctypes`: that imports, which Python's end forbids."""
+    return int(array.__array_interface__["data"][0])
 
 
 def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> Array:

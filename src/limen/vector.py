@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from limen import memory
 from limen.errors import DtypeError, ShapeError
+from limen.kernels.arrays import unmasked
 
 __all__ = ["VECTOR_FUNCTIONS", "VectorFunction", "log_softmax", "softmax", "softmin"]
 
@@ -101,7 +102,7 @@ class VectorFunction(ABC):
         """The gradient with respect to `x`, for float64 arrays that may be overwritten."""
 
     def _array(self, x: ArrayLike, what: str) -> Array:
-        array = np.asarray(x)
+        array = unmasked(x, what)
         if array.dtype.kind in "iub" or (array.size == 0 and not hasattr(x, "dtype")):
             array = array.astype(np.float64)
         if array.dtype.name not in _FLOATS:

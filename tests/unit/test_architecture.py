@@ -22,7 +22,7 @@ ARROWS: dict[str, set[str]] = {
     "memory": set(),
     "kernels": {"formula", "memory"},
     "picture": {"formula"},
-    "vector": {"memory"},
+    "vector": {"kernels", "memory"},
     "function": BELOW_FUNCTION,
     "decomposition": {"function", *BELOW_FUNCTION},
     "torch": {"decomposition", "function", "vector", *BELOW_FUNCTION},

@@ -374,3 +374,18 @@ def test_a_profile_keeps_the_worst_of_each_half_binade():
     for x, error in ((1.0, 0.1), (1.2, 0.4), (1.3, 0.2), (1.6, 0.3), (-1.2, 0.5)):
         profile.take(x, error)
     assert profile.points() == [(-1.2, 0.5), (1.2, 0.4), (1.6, 0.3)]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_a_derivative_is_not_judged_where_the_formula_has_no_value(dtype):
+    f = limen.activation("log(x)")
+    assert f.derivative()(-2.0) == -0.5  # as in PyTorch
+    assert check(f, 0, dtype).wrong == check(f, 1, dtype).wrong == 0
+
+
+def test_a_derivative_is_judged_where_the_formula_has_a_value():
+    def twice(x, out):
+        with np.errstate(all="ignore"):
+            np.copyto(out, 2 / x)
+
+    assert check(limen.activation("log(x)"), 1, "float16", kernel=twice).not_nearest > 25_000

@@ -158,3 +158,8 @@ def test_tune_says_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_tune_refuses_kindly(arguments: list[str], message: str, code: int) -> None:
     assert message in run("tune", *arguments, code=code)
+
+
+def test_a_bench_of_nothing_says_so() -> None:
+    text = run("bench", "--no-functions", "--no-training", "--peers", "limen", code=2)
+    assert "nothing is left to measure" in text

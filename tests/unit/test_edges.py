@@ -102,3 +102,14 @@ def test_values_far_out_show_what_the_analysis_proves(name: str) -> None:
     far = far_limits(f.expression, "x", f.parameters)
     if far is not None:
         assert far == known_limits(f.expression, "x", f.parameters)
+
+
+@pytest.mark.parametrize("name", ["hardswish", "hard_mish", "gelu"])
+def test_products_do_not_overflow_before_their_small_factor(name: str) -> None:
+    x = np.array([3e307, 9e307, 1.7e308])
+    np.testing.assert_array_equal(limen.get(name)(x), x)
+    np.testing.assert_array_equal(limen.get(name).backward(1.0, x), 1.0)
+
+
+def test_a_gate_does_not_overflow_before_its_half() -> None:
+    assert limen.get("geglu")(1e308, 1.5) == 1.5e308

@@ -297,3 +297,22 @@ def test_each_gradient_of_a_gated_function_has_its_own_array() -> None:
     for out in (np.empty(3), (x, x), (np.empty(3),)):
         with pytest.raises(ShapeError, match="2 arrays"):
             swiglu.backward(x, x, x, out=out)
+
+
+def test_a_mask_is_not_lost() -> None:
+    silu, x = limen.get("silu"), np.ma.array([1.0, 2.0], mask=[True, False])
+    for call in (
+        lambda: silu(x),
+        lambda: silu(x, out=np.empty(2)),
+        lambda: silu.backward(1.0, x),
+        lambda: silu.backward(x, x.data),
+        lambda: limen.get("swiglu")(x.data, x),
+        lambda: limen.softmax(x),
+    ):
+        with pytest.raises(DtypeError, match=r"mask=\w+\.mask"):
+            call()
+    nothing_masked = np.ma.array([1.0, 2.0])
+    np.testing.assert_array_equal(silu(nothing_masked), silu(x.data))
+    out = np.empty(2)
+    silu(nothing_masked, out=out)
+    np.testing.assert_array_equal(out, silu(x.data))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -342,3 +344,30 @@ def test_parameter_gradients_need_no_memory_to_speak_of() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 18
     finally:
         tracemalloc.stop()
+
+
+LATE = """
+import numpy as np
+import limen
+
+silu, x = limen.get("silu"), np.ones(1 << 21, np.float32)
+for _ in range(2):
+    silu(x), silu.backward(x, x)
+
+
+class Late:
+    def __del__(self, silu=silu, x=x, print=print):
+        print(silu(x)[-1] + silu.backward(x, x)[0])
+
+
+late = Late()
+"""
+
+
+def test_a_call_while_python_ends_works_and_does_not_hang() -> None:
+    environment = os.environ | {"LIMEN_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert done.stderr == ""
+    assert float(done.stdout) == pytest.approx(0.7310586 + 0.9276705)

@@ -343,3 +343,24 @@ def test_one_sided_repr() -> None:
     assert repr(small()) == text
     assert repr(limen.Linear(2, 3, bias=False)) == "Linear(2, 3, bias=False)"
     assert repr(small().layers[0].weight) == "<Parameter 0.weight: shape (3, 2), float64>"
+
+
+def test_a_layer_keeps_its_parameters() -> None:
+    layer, act = limen.Linear(2, 1), limen.Activation("swish", learnable="beta")
+    model = limen.Model([layer, act])
+    step = model.training_step(limen.HalfSquaredError(), limen.SGD(0.1))
+    step([[1.0, 2.0]], [[0.5]])
+    for name in ("weight", "bias"):
+        with pytest.raises(AttributeError, match=rf"layer 0, .*layer\.{name}\.value = "):
+            setattr(layer, name, limen.layers.Parameter(name, (2, 1)))
+    with pytest.raises(TypeError):
+        act.learnable["beta"] = limen.layers.Parameter("beta", ())  # type: ignore[index]
+    layer.weight.value = [[5.0, 6.0]]
+    step([[1.0, 2.0]], [[0.5]])
+    assert not np.array_equal(layer.weight.value, [[5.0, 6.0]])
+
+
+def test_masked_data_is_refused_by_a_model() -> None:
+    model = limen.Model([limen.Linear(2, 1)])
+    with pytest.raises(limen.errors.DtypeError, match="input: the array has masked"):
+        model.forward(np.ma.array([[1.0, 2.0]], mask=[[True, False]]))

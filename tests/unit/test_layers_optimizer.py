@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import tracemalloc
 from collections.abc import Iterator
 from math import sqrt
@@ -133,3 +135,37 @@ def test_learning_rate_may_change() -> None:
 def test_wrong_arguments(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("value", [True, np.True_, "0.1", b"1"])
+def test_what_only_looks_like_a_number_is_refused(value: Any) -> None:
+    for make in (limen.SGD, limen.Adam, limen.AdamW):
+        with pytest.raises(TypeError, match="learning_rate must be a number"):
+            make(value)
+    with pytest.raises(TypeError, match="momentum must be a number"):
+        limen.SGD(0.1, momentum=value)
+    assert limen.SGD(np.float32(0.5)).learning_rate == limen.SGD(np.array(0.5)).learning_rate == 0.5
+
+
+@pytest.mark.parametrize("make", [lambda: limen.SGD(0.1, momentum=0.9), lambda: limen.Adam(0.1)])
+@pytest.mark.parametrize(
+    "again", [lambda pair: pickle.loads(pickle.dumps(pair)), copy.deepcopy], ids=["pickle", "copy"]
+)
+def test_a_model_goes_on_with_its_optimizer_elsewhere(make: Any, again: Any) -> None:
+    model = limen.Model([limen.Linear(3, 4), limen.Activation("tanh"), limen.Linear(4, 1)])
+    optimizer = make()
+    x, y = np.eye(3, dtype=np.float32), np.ones((3, 1), np.float32)
+
+    def learn(model: limen.Model, optimizer: Optimizer) -> list[float]:
+        step = model.training_step(limen.HalfSquaredError(), optimizer)
+        return [step(x, y) for _ in range(5)]
+
+    learn(model, optimizer)
+    other = again((model, optimizer))
+    assert repr(other[1]) == repr(optimizer)
+    expected = learn(model, optimizer)  # the other pair is not touched by that
+    assert learn(*other) == expected
+
+
+def test_a_fresh_optimizer_can_be_pickled() -> None:
+    assert repr(pickle.loads(pickle.dumps(limen.AdamW(0.25)))) == repr(limen.AdamW(0.25))

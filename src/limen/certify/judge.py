@@ -17,7 +17,7 @@ from limen.certify.wide import NOTHING
 
 __all__ = ["Verdict", "judge"]
 
-_FEWEST_BITS, _MOST_BITS = 128, 4096
+_FEWEST_BITS, _MOST_BITS = 128, 16384
 _ASK_FRACTIONS_AT = 512  # bits that leave in doubt what is no tie only once in a great while
 
 
@@ -55,8 +55,9 @@ def judge(
         with working(precision, reference.order + 1):
             series = reference.series([arb(v) for v in point], precision, reference.order + 1)
             if series is NOTHING:
-                is_nan = math.isnan(result)
-                return Verdict(0.0 if is_nan else math.inf, is_nan, True)
+                # Off the formula's domain the value is NaN; of its derivatives nothing is promised.
+                is_right = math.isnan(result) or reference.order > 0
+                return Verdict(0.0 if is_right else math.inf, is_right, True)
             ball = series[reference.order] * math.factorial(reference.order)
             verdict = _against(ball, format_, result, precision)
         if verdict.is_correct is not None:

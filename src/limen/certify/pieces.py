@@ -88,7 +88,9 @@ class Overflow(Stretch):
 
 @dataclass(frozen=True, slots=True)
 class Nowhere(Stretch):
-    """Inputs off the formula's domain: their result is NaN."""
+    """Inputs off the formula's domain: their value is NaN; of derivatives nothing is promised."""
+
+    order: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def _attempt(
     for length in _LENGTHS[: 1 + is_narrow]:
         over = taylor.over(reference, low, high, length + 1)
         if over is NOTHING:
-            return Nowhere(at.negative, at.first, at.stop), precision
+            return Nowhere(at.negative, at.first, at.stop, reference.order), precision
         sign = taylor.overflow_sign(over, reference, line.format.largest_exponent + 1)
         if sign:
             return Overflow(at.negative, at.first, at.stop, sign), precision

@@ -87,6 +87,10 @@ def bench(
         latency=not quick if latency is None else latency,
         deviation=deviation,
     )
+    if not settings.cases and settings.latency is None:
+        raise typer.BadParameter(
+            "nothing is left to measure: leave out --no-functions, or add --training"
+        )
     # A run that someone ends with `kill` or `timeout` keeps its figures, as with Ctrl-C.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from math import gcd, isqrt
 from weakref import WeakKeyDictionary
 
+from limen.formula.budget import spend
 from limen.formula.expression import (
     ONE,
     ZERO,
@@ -76,6 +77,7 @@ class Product:
 
     def multiply(self, other: Product, exponent: Fraction | int = 1) -> Product:
         """Multiplies in place by other ** exponent (a whole number)."""
+        spend()
         self.coefficient *= other.coefficient ** int(exponent)
         for base, n in other.powers.items():
             self.times(base, n * exponent)

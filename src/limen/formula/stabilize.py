@@ -12,6 +12,7 @@ from collections import Counter
 from fractions import Fraction
 from functools import lru_cache
 
+from limen.formula.budget import within_budget
 from limen.formula.expression import (
     ONE,
     ZERO,
@@ -51,7 +52,8 @@ def _rewritten(root: Expression, numeric: bool) -> Expression:
         built = rebuild(node, arguments)
         return built if node in inner else _simplify(built, numeric)
 
-    result: Expression = evaluate(root, visit)
+    with within_budget():
+        result: Expression = evaluate(root, visit)
     return result
 
 

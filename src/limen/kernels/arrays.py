@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from limen import memory
 from limen.errors import DtypeError, ShapeError
 
-__all__ = ["FLOATS", "Array", "as_input", "kernel_dtype", "named_dtype", "output", "together"]
+__all__ = [
+    "FLOATS",
+    "Array",
+    "as_input",
+    "kernel_dtype",
+    "named_dtype",
+    "output",
+    "together",
+    "unmasked",
+]
 
 Array = NDArray[Any]
 
@@ -41,9 +50,9 @@ def as_input(value: Any, what: str) -> Array:
         what: what to call it in an error.
 
     Raises:
-        DtypeError: for complex, object, text and extended-precision data.
+        DtypeError: for complex, object, text and extended-precision data, and masked elements.
     """
-    array = np.asarray(value)
+    array = unmasked(value, what)
     if kernel_dtype(array) in FLOATS:
         return array
     if not array.dtype.isnative:
@@ -54,6 +63,17 @@ def as_input(value: Any, what: str) -> Array:
         f"{what} has dtype {array.dtype}; limen computes with float64, float32, float16 and "
         "bfloat16 (integers become float64)"
     )
+
+
+def unmasked(value: Any, what: str) -> Array:
+    """What NumPy makes an array of; never one that has lost the mask of some of its elements."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise DtypeError(
+            f"{what} has masked elements, and limen knows no masks: compute with {what}.data and "
+            f"put the mask back, np.ma.array(result, mask={what}.mask), or fill it first, "
+            f"{what}.filled(0)"
+        )
+    return np.asarray(value)
 
 
 def together(arrays: Sequence[Array], names: Sequence[str]) -> list[Array]:

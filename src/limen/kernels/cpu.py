@@ -79,9 +79,9 @@ class Launcher:
             return [0.0] * len(terms)
         axes = tuple(range(outputs[0].ndim)) if terms else _axis_order(outputs[0])
         flat_in, flat_out, finish = _flattened(inputs, outputs, axes)
-        addresses = _words(a.ctypes.data for a in (*flat_in, *flat_out))
+        addresses = _words(memory.address(a) for a in (*flat_in, *flat_out))
         partials = np.empty((len(terms), -(-size // sweep.TILE)) if terms else (0, 0))
-        sums = _words((*partials.shape, partials.ctypes.data, *(t.record for t in terms)))
+        sums = _words((*partials.shape, memory.address(partials), *(t.record for t in terms)))
         cost = self._cost + sum(term._cost for term in terms)
         helpers = self._helpers(size)
         how = _way(flat_in, flat_out, cost / (1 + helpers))
@@ -191,7 +191,7 @@ def _read(array: Array, axes: tuple[int, ...], outputs: Sequence[Array]) -> Arra
 
 
 def _is_shifted(a: Array, b: Array) -> bool:
-    same = a.ctypes.data == b.ctypes.data and a.strides == b.strides
+    same = memory.address(a) == memory.address(b) and a.strides == b.strides
     return not same and np.may_share_memory(a, b)
 
 

@@ -17,9 +17,37 @@ from limen.formula.expression import (
 )
 from limen.formula.normal import as_sum
 
-__all__ = ["raised", "spread_denominators", "square_root"]
+__all__ = ["raised", "shrunk_first", "spread_denominators", "square_root"]
 
 _FEW = 8  # so many factors are multiplied one by one
+
+
+def shrunk_first(root: Expression) -> Expression:
+    """c (x u) as (c x) u for an input x and a number c below 1: x u may overflow before c helps."""
+
+    def visit(node: Expression, *arguments: Expression) -> Expression:
+        if node.operation == "multiply" and _is_small(node.arguments[0]):
+            return _into(*arguments) or rebuild(node, arguments)
+        return rebuild(node, arguments)
+
+    result: Expression = evaluate(root, visit)
+    return result
+
+
+def _into(factor: Expression, product: Expression) -> Expression | None:
+    """The product with the factor at its first input; None where there is no input."""
+    if product.operation == "input":
+        return apply("multiply", factor, product)
+    if product.operation == "multiply":
+        for one, other in (product.arguments, product.arguments[::-1]):
+            found = _into(factor, one)
+            if found is not None:
+                return apply("multiply", found, other)
+    return None
+
+
+def _is_small(node: Expression) -> bool:
+    return node.is_constant and 0 < abs(node.payload) < 1
 
 
 def spread_denominators(root: Expression) -> Expression:

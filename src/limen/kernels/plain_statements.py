@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from math import frexp
+from typing import ClassVar
 
 from limen.formula.expression import (
     MINUS_ONE,
@@ -27,7 +28,7 @@ from limen.kernels.constants import as_pair
 from limen.kernels.guards import relaxed
 from limen.kernels.plan import Plan, lower
 from limen.kernels.ranges import Range, ranges
-from limen.kernels.statements import Statements, bare, is_number
+from limen.kernels.statements import Passages, Statements, infix, is_number
 
 __all__ = ["PlainStatements", "relaxed_plan", "waves"]
 
@@ -41,7 +42,6 @@ _MODERATE = 2.0**18
 # Infix expressions longer than this get a line of their own.
 _LINE = 72
 _INFIX = {"add": "+", "multiply": "*", "divide": "/"}
-_SYMBOLS = {"less": "<", "less_equal": "<=", "equal": "=="}
 
 
 def relaxed_plan(plan: Plan) -> Plan:
@@ -72,6 +72,12 @@ class PlainStatements(Statements):
         plan, dtype, used, suffix: as there.
         is_calm: whether all arguments of sines are moderate.
     """
+
+    passages: ClassVar[Passages] = {
+        "float32": (("float64",), ("float32",)),
+        "float16": (("load_float16",), ("store_float16",)),
+        "bfloat16": (("load_bfloat16",), ("store_bfloat16",)),
+    }
 
     def __init__(
         self, plan: Plan, dtype: str, used: set[str], suffix: str = "", *, is_calm: bool = False
@@ -164,10 +170,9 @@ class PlainStatements(Statements):
         high, _ = as_pair(node)
         return repr(high) if high >= 0 else f"({high!r})"
 
-    def relation(self, name: str, a: str, b: str, negated: bool) -> str:
+    def relation(self, node: Expression, a: str, b: str) -> str:
         """The text of a comparison."""
-        symbol = "!=" if negated else _SYMBOLS[name]
-        return f"{bare(a)} {symbol} {bare(b)}"
+        return infix(node, a, b)
 
     def _wave(self, node: Expression) -> str:
         """A sine, of a product that is not rounded where the argument is one."""

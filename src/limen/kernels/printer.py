@@ -2,8 +2,9 @@
 
 Two dialects print the same plan. In the plain one a number is a float64, and arithmetic is
 written infix; it serves float32 and the 16-bit formats. In the extended one a number is a pair of
-float64 (a double-double), and arithmetic is a call; it serves float64. Either way a kernel
-computes at twice the precision of what it stores and rounds once.
+float64 (a double-double), and arithmetic is a call; it serves float64, and in a variant 16 bits
+where results may lie beside a tie (`ties`). Either way a kernel computes at twice the precision of
+what it stores and rounds once.
 
 A kernel with sines has three loops over blocks of elements: the first finds out whether the block
 has an argument that is not moderate, and so which of the others computes it.
@@ -12,10 +13,14 @@ has an argument that is not moderate, and so which of the others computes it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from limen.kernels.algebraic_statements import AlgebraicStatements
+from limen.kernels.overflow import shrunk_first
 from limen.kernels.plain_statements import PlainStatements, relaxed_plan, waves
 from limen.kernels.plan import Plan
 from limen.kernels.statements import DTYPES, Statements, array, outputs, scalar
+from limen.kernels.ties import may_meet_ties, over_one_denominator
 
 __all__ = ["DTYPES", "to_source"]
 
@@ -33,23 +38,29 @@ def to_source(plan: Plan, dtype: str, title: str) -> str:
     Returns:
         A Python module that defines `kernel(*inputs, *outputs, *parameters)`.
     """
-    is_extended = dtype == "float64"
-    plan = plan if is_extended else relaxed_plan(plan)
     used: set[str] = set()
-    if is_extended:
-        loops = [*_widened(plan, used), *_loop(plan, Statements(plan, dtype, used).body())]
-    elif waves(plan):
-        loops = _loops_over_blocks(plan, dtype, used)
+    # Inputs of 32 bits are far from overflow in float64.
+    if dtype == "float64":
+        plan = replace(plan, outputs=tuple(map(shrunk_first, plan.outputs)))
     else:
-        loops = _loop(plan, PlainStatements(plan, dtype, used).body())
+        plan = relaxed_plan(plan)
+    if dtype == "float64":
+        module, loops = "extended", _widened(plan, Statements(plan, dtype, used))
+    elif may_meet_ties(plan, dtype):
+        plan = over_one_denominator(plan)
+        module, loops = "algebraic", _loop(plan, AlgebraicStatements(plan, dtype, used))
+    elif waves(plan):
+        module, loops = "plain", _loops_over_blocks(plan, dtype, used)
+    else:
+        module, loops = "plain", _loop(plan, PlainStatements(plan, dtype, used))
     arguments = ", ".join([*_arrays(plan), *map(scalar, plan.parameters)])
-    imports = _imports(used, "extended" if is_extended else "plain")
+    imports = _imports(used, module)
     lines = [f'"""{title}"""', "", *imports, "", "", f"def kernel({arguments}):", *loops, ""]
     return "\n".join(lines)
 
 
-def _loop(plan: Plan, body: Iterable[str]) -> list[str]:
-    return [f"    for i in range({_arrays(plan)[0]}.size):", *body]
+def _loop(plan: Plan, statements: Statements) -> list[str]:
+    return [f"    for i in range({_arrays(plan)[0]}.size):", *statements.body()]
 
 
 def _loops_over_blocks(plan: Plan, dtype: str, used: set[str]) -> list[str]:
@@ -73,11 +84,11 @@ def _loops_over_blocks(plan: Plan, dtype: str, used: set[str]) -> list[str]:
     ]
 
 
-def _widened(plan: Plan, used: set[str]) -> Iterable[str]:
-    """The parameters as numbers of the extended dialect."""
-    for name in map(scalar, plan.parameters):
-        used.add("widen")
-        yield f"    {name} = widen({name})"
+def _widened(plan: Plan, statements: Statements) -> list[str]:
+    """The loop, after the parameters have become numbers of the extended dialect."""
+    numbers = map(scalar, plan.parameters)
+    widened = [f"    {name} = {statements.call('widen', name)}" for name in numbers]
+    return [*widened, *_loop(plan, statements)]
 
 
 def _arrays(plan: Plan) -> list[str]:

@@ -22,7 +22,7 @@ from limen.formula.derive import partials
 from limen.formula.expression import Expression, walk
 from limen.formula.operations import OPERATIONS
 
-__all__ = ["loss", "values"]
+__all__ = ["exact_bits", "loss", "values"]
 
 Array = npt.NDArray[Any]
 
@@ -59,7 +59,7 @@ def loss(expression: Expression, environment: Mapping[str, Array]) -> Array:
         found = _values(expression, environment)
         value = found[expression]
         error = np.zeros_like(value, dtype=float)
-        bits = _bits(expression)
+        bits = exact_bits(expression, _INPUT)
         for node, slope in _slopes(expression, found).items():
             off = _rounding(node)
             if off and bits[node] > _WORD:
@@ -78,21 +78,27 @@ def _rounding(node: Expression) -> float:
     return 1.0 if node.operation in _ARITHMETIC else _PRIMITIVE
 
 
-def _bits(expression: Expression) -> dict[Expression, float]:
+def exact_bits(expression: Expression, of_input: int) -> dict[Expression, float]:
     """How many significant bits a node's exact value has; infinite where that is not known.
 
     A product of inputs is exact in a kernel, which computes with twice the bits of an input.
+
+    Args:
+        expression: a formula.
+        of_input: how many significant bits an input has.
     """
     found: dict[Expression, float] = {}
     for node in walk(expression):
         inner = [found[a] for a in node.arguments]
         found[node] = math.inf
         if node.operation == "input":
-            found[node] = _INPUT
+            found[node] = of_input
         elif node.is_constant and not node.payload.denominator & (node.payload.denominator - 1):
             found[node] = _odd_part(abs(node.payload.numerator)).bit_length()
         elif node.operation in ("multiply", "negate", "abs"):
             found[node] = sum(inner)
+        elif node.operation == "where":
+            found[node] = max(inner[1:])
         elif node.operation == "power" and node.arguments[1].is_constant:
             exponent = node.arguments[1].payload
             whole = exponent.denominator == 1 and exponent > 0

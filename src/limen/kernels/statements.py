@@ -8,23 +8,30 @@ from __future__ import annotations
 import keyword
 from collections import Counter
 from collections.abc import Iterable
+from typing import ClassVar
 
 from limen.formula.expression import Expression, evaluate, walk
 from limen.formula.operations import OPERATIONS
 from limen.kernels.constants import as_pair
 from limen.kernels.plan import GRAD_OUTPUT, Plan
 
-__all__ = ["DTYPES", "RELATIONS", "Statements", "array", "bare", "is_number", "scalar"]
+__all__ = [
+    "DTYPES",
+    "RELATIONS",
+    "Passages",
+    "Statements",
+    "array",
+    "bare",
+    "infix",
+    "is_number",
+    "scalar",
+]
 
-# How an element of each dtype becomes a number of the kernel, and back.
-_LOAD_STORE = {
-    "float64": ("widen({})", "narrow({})"),
-    "float32": ("float64({})", "float32({})"),
-    "float16": ("load_float16({})", "store_float16({})"),
-    "bfloat16": ("load_bfloat16({})", "store_bfloat16({})"),
-}
-DTYPES = tuple(_LOAD_STORE)
+DTYPES = ("float64", "float32", "float16", "bfloat16")
 """The dtypes kernels exist for."""
+
+Passages = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+"""For each dtype the calls by which an element becomes a number of the kernel, and back."""
 
 _CALLS = {
     "add": "add",
@@ -44,12 +51,13 @@ RELATIONS = {
     "not_equal": ("equal", False, True),
 }
 """How each comparison is spelled."""
+_SYMBOLS = {"less": "<", "less_equal": "<=", "equal": "=="}
 
 _WAVES = [f"{m}{w}" for m in ("", "moderate_") for w in ("sin", "cos", "sin_plus_cos")]
 _RESERVED = {
     *OPERATIONS,
     *_CALLS.values(),
-    *("narrow", "reciprocal", "square", "sub", "widen"),
+    *("narrow", "narrow_to_odd", "reciprocal", "square", "sub", "widen"),
     *("decay", "fma", "gaussian", "inverse", "log1p_of_fraction"),
     *_WAVES,
     *(f"{wave}_of_product" for wave in _WAVES),
@@ -67,6 +75,8 @@ class Statements:
         used: gathers the names of what is called.
         suffix: what the names of the arrays end with in this loop.
     """
+
+    passages: ClassVar[Passages] = {"float64": (("widen",), ("narrow",))}
 
     def __init__(self, plan: Plan, dtype: str, used: set[str], suffix: str = "") -> None:
         self.plan = plan
@@ -122,9 +132,9 @@ class Statements:
         return name
 
     def _wrap(self, direction: int, inner: str) -> str:
-        template = _LOAD_STORE[self.dtype][direction]
-        self._used.add(template.split("(")[0])
-        return template.format(inner)
+        for name in self.passages[self.dtype][direction]:
+            inner = self.call(name, inner)
+        return inner
 
     def call(self, name: str, *arguments: str) -> str:
         """A call of a primitive."""
@@ -143,9 +153,7 @@ class Statements:
             return self.constant(node)
         arguments = [self.text[a] for a in node.arguments]
         if node.operation in RELATIONS:
-            name, swapped, negated = RELATIONS[node.operation]
-            a, b = reversed(arguments) if swapped else arguments
-            return self.relation(name, a, b, negated)
+            return self.relation(node, *arguments)
         return self.operation(node, *arguments)
 
     def stays_in_line(self, node: Expression, spelling: str) -> bool:
@@ -161,10 +169,18 @@ class Statements:
         high, low = as_pair(node)
         return f"({high!r}, {low!r})"
 
-    def relation(self, name: str, a: str, b: str, negated: bool) -> str:
+    def relation(self, node: Expression, a: str, b: str) -> str:
         """The text of a comparison."""
-        call = self.call(name, a, b)
+        name, swapped, negated = RELATIONS[node.operation]
+        call = self.call(name, b, a) if swapped else self.call(name, a, b)
         return f"not {call}" if negated else call
+
+
+def infix(node: Expression, a: str, b: str) -> str:
+    """The text of a comparison of float64 numbers."""
+    name, swapped, negated = RELATIONS[node.operation]
+    first, second = (b, a) if swapped else (a, b)
+    return f"{bare(first)} {'!=' if negated else _SYMBOLS[name]} {bare(second)}"
 
 
 def outputs(plan: Plan) -> list[str]:
@@ -190,7 +206,9 @@ def is_number(node: Expression) -> bool:
     def visit(node: Expression, *arguments: bool) -> bool:
         return node.operation not in ("input", "parameter") and all(arguments)
 
-    return bool(evaluate(node, visit)) and node.operation not in RELATIONS
+    if node.varies or node.operation in RELATIONS:
+        return False
+    return bool(evaluate(node, visit))
 
 
 def bare(text: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _thread
 import atexit
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -196,6 +197,10 @@ def run(tasks: list[Task]) -> None:
     if not others:
         own()
         return
+    if sys.is_finalizing():  # called by someone's `__del__`: Python's end stops all other threads
+        for task in tasks:
+            alone(task)
+        return
     if not watch.is_asked_for():
         undisturbed(watch.prepare)
     hands = len(others)
@@ -231,7 +236,7 @@ def undisturbed(work: Callable[[], Result]) -> Result:
 
     Signals reach the main thread alone, so from there the work goes to another.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
         return work()
     results: list[Result] = []
     errors: list[BaseException] = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -61,28 +62,33 @@ class Activation(Layer):
         self._function = _resolved(function)
         names = (learnable,) if isinstance(learnable, str) else tuple(learnable)
         defaults = getattr(self._function, "parameters", {})
-        self.learnable: dict[str, Parameter] = {}
+        self._learnable: dict[str, Parameter] = {}
         for name in names:
             if name not in defaults:
                 raise UnknownNameError(
                     f"{self._function.name} has no parameter {name!r}; "
                     f"it has {', '.join(defaults) or 'none'}"
                 )
-            self.learnable[name] = Parameter(name, ())
-            self.learnable[name].value = defaults[name]
+            self._learnable[name] = Parameter(name, ())
+            self._learnable[name].value = defaults[name]
         # The values of the learnable parameters, and the function they give.
         self._current: tuple[tuple[float, ...], ActivationFunction | VectorFunction]
         self._current = ((), self._function)
 
     @property
+    def learnable(self) -> Mapping[str, Parameter]:
+        """The learnable parameters by name: to read and to give numbers, not to replace."""
+        return MappingProxyType(self._learnable)
+
+    @property
     def function(self) -> ActivationFunction | VectorFunction:
         """The function, with the present values of its learnable parameters."""
-        if not self.learnable:
+        if not self._learnable:
             return self._function
-        values = tuple(float(parameter.value) for parameter in self.learnable.values())
+        values = tuple(float(parameter.value) for parameter in self._learnable.values())
         if self._current[0] != values:
             assert isinstance(self._function, ActivationFunction)
-            given = dict(zip(self.learnable, values, strict=True))
+            given = dict(zip(self._learnable, values, strict=True))
             self._current = (values, self._function.with_parameters(**given))
         return self._current[1]
 
@@ -124,7 +130,7 @@ class Activation(Layer):
 
     def parameters(self) -> tuple[Parameter, ...]:
         """The learnable parameters of the function; none unless asked for."""
-        return tuple(self.learnable.values())
+        return tuple(self._learnable.values())
 
     def outputs_for(self, inputs: int) -> int:
         """As many as come in; half as many for a gated function."""
@@ -160,7 +166,7 @@ class Activation(Layer):
         function: Any = self.function
         arguments = _halves(x)[::-1] if self.is_gated else (x,)
         _, slopes = function.backward(grad_output, *arguments, parameters=True)
-        for name, grad in zip(self.learnable, grads, strict=True):
+        for name, grad in zip(self._learnable, grads, strict=True):
             grad[...] = slopes[name]
 
     def twin(self) -> Activation:

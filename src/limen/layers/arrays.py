@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import DtypeError, ShapeError
+from limen.kernels.arrays import unmasked
 
 __all__ = ["MODEL_DTYPES", "model_dtype", "real_array"]
 
@@ -18,7 +19,9 @@ MODEL_DTYPES = ("float32", "float64")
 def real_array(array: ArrayLike, place: str, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
     """`array` as real floats: in `dtype`, or as it is, with integers and booleans to float64."""
     try:
-        result = np.asarray(array)
+        result = unmasked(array, "the array")
+    except DtypeError as error:
+        raise DtypeError(f"{place}: {error}") from None
     except ValueError as error:  # rows of different lengths
         raise ShapeError(f"{place}: {error}") from None
     kind = result.dtype.kind

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import DtypeError, ShapeError
+from limen.kernels.arrays import unmasked
 from limen.layers.arrays import real_array
 from limen.layers.loss import Loss, batch_size, give_flow
 
@@ -118,7 +119,7 @@ class CrossEntropy(Loss):
 
     def prepare(self, target: ArrayLike, shape: tuple[int, ...]) -> Array:
         """Check `target` for predictions of `shape`; see `Loss.prepare`."""
-        array = np.asarray(target)
+        array = unmasked(target, "target")
         if array.shape == shape and array.ndim > 0:
             return self._prepare_rows(real_array(array, f"{self!r}, target", np.dtype(float)))
         if array.shape != shape[:-1]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from limen.errors import ShapeError
 from limen.layers.layer import Layer
-from limen.layers.parameter import Parameter
+from limen.layers.parameter import Parameter, own_parameter
 
 __all__ = ["Linear"]
 
@@ -49,8 +49,11 @@ class Linear(Layer):
         super().__init__()
         self.inputs = _positive(inputs, "inputs")
         self.outputs = _positive(outputs, "outputs")
-        self.weight = Parameter("weight", (outputs, inputs))
-        self.bias = Parameter("bias", (outputs,)) if bias else None
+        self._weight = Parameter("weight", (outputs, inputs))
+        self._bias = Parameter("bias", (outputs,)) if bias else None
+
+    weight: Parameter = own_parameter("weight", "The weights, of shape `(outputs, inputs)`.")
+    bias: Parameter | None = own_parameter("bias", "The biases, of shape `(outputs,)`, or None.")
 
     @property
     def formula(self) -> str:

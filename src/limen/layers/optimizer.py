@@ -12,6 +12,8 @@ from math import isfinite, sqrt
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from limen.kernels.loops import adam, sgd, sgd_with_momentum
 from limen.layers.parameter import Parameter
 from limen.layers.slabs import share
@@ -57,6 +59,23 @@ class Optimizer(ABC):
         if state is None or state.value.dtype != parameter.value.dtype:
             state = self._states[parameter] = State(parameter)
         return state.look()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: its options, and its parameters with what goes with them.
+
+        It stays the optimizer of a model that is pickled or copied together with it.
+        """
+        states = [(p, s.steps, [a.copy() for a in s.running]) for p, s in self._states.items()]
+        return {k: v for k, v in vars(self).items() if k not in ("_states", "_last")} | {
+            "states": states
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kept = state.pop("states")
+        vars(self).update(state, _states=WeakKeyDictionary(), _last=((), []))
+        for parameter, steps, running in kept:
+            restored = self._states[parameter] = State(parameter)
+            restored.steps, restored.running = steps, running
 
     @abstractmethod
     def _move(self, tile: Tile, step: int) -> None:
@@ -173,6 +192,9 @@ class AdamW(Adam):
 
 
 def _number(value: float, what: str, optimizer: Optimizer) -> float:
+    # True is 1.0, a step that nobody means; so is the text of a number.
+    if isinstance(value, bool | np.bool_ | str | bytes):
+        raise TypeError(f"{type(optimizer).__name__}: {what} must be a number, given {value!r}")
     number = float(value)
     if not (isfinite(number) and number >= 0.0):
         raise ValueError(f"{type(optimizer).__name__}: {what} must be 0 or more, given {value!r}")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from limen import memory
 from limen.errors import OrderError, ShapeError
 from limen.layers.arrays import real_array
 
-__all__ = ["Parameter", "joined", "lies_behind", "side_by_side"]
+__all__ = ["Parameter", "joined", "lies_behind", "own_parameter", "side_by_side"]
 
 
 class Parameter:
@@ -105,6 +107,21 @@ class Parameter:
         return f"<Parameter {self.name}: shape {self.shape}, {dtype}>"
 
 
+def own_parameter(name: str, doc: str) -> Any:
+    """A property of a layer that gives its own parameter `_name`, which stays the same one.
+
+    A training step and an optimizer hold on to it: another in its place would never learn.
+    """
+
+    def refuse(layer: Any, value: object) -> None:
+        raise AttributeError(
+            f"{layer.place}: {name} is the layer's own for good, as training steps and optimizers "
+            f"know it; give it other numbers: layer.{name}.value = ..."
+        )
+
+    return property(attrgetter(f"_{name}"), refuse, doc=doc)
+
+
 def side_by_side(parameters: Sequence[Parameter], dtype: np.dtype[Any]) -> None:
     """Move parameters into one memory, so that an optimizer can move them all in one stretch."""
     sizes = [parameter.size for parameter in parameters]
@@ -116,7 +133,11 @@ def side_by_side(parameters: Sequence[Parameter], dtype: np.dtype[Any]) -> None:
 
 def lies_behind(a: NDArray[Any], b: NDArray[Any]) -> bool:
     """Whether `b` begins where `a` ends, in one memory."""
-    return a.base is not None and a.base is b.base and _address(a) + a.nbytes == _address(b)
+    return (
+        a.base is not None
+        and a.base is b.base
+        and memory.address(a) + a.nbytes == memory.address(b)
+    )
 
 
 def joined(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
@@ -134,10 +155,6 @@ def _flat(group: Sequence[NDArray[Any]]) -> NDArray[Any]:
     base = group[0].base
     if len(group) == 1 or base is None:
         return group[0].reshape(-1)
-    start = (_address(group[0]) - _address(base)) // base.itemsize
+    start = (memory.address(group[0]) - memory.address(base)) // base.itemsize
     flat: NDArray[Any] = base[start : start + sum(array.size for array in group)]
     return flat
-
-
-def _address(array: NDArray[Any]) -> int:
-    return int(array.__array_interface__["data"][0])

@@ -33,6 +33,8 @@ _TINY_ODD = 2.0**-28
 _BIAS = 1023.0
 #: The largest value of a function that is 1 at 0 and nowhere else.
 _ALMOST_ONE = 1.0 - 2.0**-51
+#: Numbers from here on have no places below 1.
+_ALL_ITS_OWN = 2.0**53
 
 
 def _split(x: Real, exponent: int, correction: Real | None = None) -> tuple[Real, Real]:
@@ -148,9 +150,13 @@ def log1p_of_fraction(x: Real) -> Real:
 
 
 def tanhshrink(x: Real) -> Real:
-    """x - tanh x: x^3 P(x^2) for |x| <= 1; beyond, |x| - 1 + 2w/(1 + w) with w = e^(-2|x|)."""
+    """x - tanh x: x^3 P(x^2) for |x| <= 1; beyond, |x| - 1 + 2w/(1 + w) with w = e^(-2|x|).
+
+    The last place far out is odd: of |x| - 1, which may be a tie, there is a little more.
+    """
     size, z = absolute(x), x * x
     w = decay(absolute(x * 2.0))
     far = (size - 1.0) + (w + w) * inverse(w + 1.0)
+    far = select(size < _ALL_ITS_OWN, (far.bits() | 1).as_real(), far)
     near = two_horners(at_most(z, 1.0), fitted.TANHSHRINK) * z * size
     return copysign(select(size > 1.0, far, near), x)
