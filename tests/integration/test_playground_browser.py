@@ -125,8 +125,11 @@ def test_an_error_has_its_caret_under_the_column(page: Page) -> None:
     assert lines[0] == "x * tanh(softplsu(x))"
     assert lines[0][lines[1].index("^") :].startswith("softplsu")
     expect(page.locator("#formula")).to_have_attribute("aria-invalid", "true")
+    pale = re.compile(r"\bstale\b")
+    expect(page.locator("#curve")).to_have_class(pale)  # it is that of the function before
     page.locator("#formula").fill("x * tanh(softplus(x))")
     expect(page.locator("#error")).to_be_hidden(timeout=PATIENCE)
+    expect(page.locator("#curve")).not_to_have_class(pale)
 
 
 def test_a_script_is_shown_and_never_run(page: Page) -> None:

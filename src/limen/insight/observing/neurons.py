@@ -85,6 +85,7 @@ class NeuronTally:
             blocked=self._blocked / self.rows if self.rows else nothing,
             dead=dead,
             dead_since=np.where(dead, self._blocked_since, -1),
+            dead_rows=np.where(dead, self._blocked_streak, 0),
             always_on=self._straight_streak >= ENOUGH,
             threshold=nothing if threshold is None else threshold,
             normal=normal,

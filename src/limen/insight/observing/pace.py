@@ -25,8 +25,9 @@ class Pace:
     """Decides at every step whether to look, from what steps and looks have cost so far.
 
     After a look that cost `c`, the next one comes `c / (share * step)` steps later, and never at
-    the next step, `step` being the time of a step without a look. A look's cost is what it took by its own clock, or what the
-    step took longer than others if that is more: a look may also keep others from being fast.
+    the next step, `step` being the time of a step without a look. A look's cost is what it took by
+    its own clock, or what the step took longer than others if that is more: a look may also keep
+    others from being fast. What is much longer still is a pause, and no cost of a look.
 
     Args:
         share: how much of the time looking may take.

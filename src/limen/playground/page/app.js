@@ -66,7 +66,6 @@ const answers = {
 function onStopped({ role, message }) {
   say(message, true);
   if (role === "formulas") {
-    byId("properties").classList.remove("stale");
     showError(message, null, null);
     return;
   }
@@ -82,7 +81,7 @@ let typing = 0;
 function explore() {
   clearTimeout(typing);
   state.explored += 1;
-  byId("properties").classList.add("stale");
+  setStale(true);
   send({ do: "explore", formula: byId("formula").value, parameters: byId("parameters").value,
     number: state.explored });
 }
@@ -102,12 +101,12 @@ byId("examples").append(...EXAMPLES.map((text) => {
 
 function onFormula(message) {
   if (message.number !== state.explored) return;
-  byId("properties").classList.remove("stale");
   if (message.wrong !== null) {
     showError(message.wrong, message.text, message.column);
     return;
   }
   showError("", null, null);
+  setStale(false);
   byId("about").textContent = message.about;
   state.points.clear();
   const values = Object.entries(message.parameters).map(([name, value]) => `${name} = ${value}`);
@@ -118,6 +117,11 @@ function onFormula(message) {
     ["gated", message.gated ? "the curve is along the gate, its value held at 1" : ""],
   ];
   facts(byId("properties"), state.rows);
+}
+
+/** Pale is what belongs to the function before: the formula that stands there is new, or wrong. */
+function setStale(isStale) {
+  for (const id of ["about", "curve", "properties"]) byId(id).classList.toggle("stale", isStale);
 }
 
 /** What is wrong, and the formula with a caret under the column where the trouble starts. */
