@@ -72,7 +72,7 @@ def test_the_evidence_is_exact() -> None:
     assert finding.title == "75% dead neurons"
     assert finding.evidence == (
         "30 of 40 relu neurons were blocked on all 2,000 rows looked at since step 4; the flow it "
-        f"hands on to layer 1 fell from {before:.0%} to {now:.0%} of what comes to it"
+        f"hands on to layer 1 fell from {before:.1%} to {now:.0%} of what comes to it"
     )
     assert "a smaller learning rate (they died while it trained)" in finding.remedy
 
