@@ -14,16 +14,13 @@ import pytest
 
 for package in ("starlette", "uvicorn", "websockets"):
     pytest.importorskip(package, reason="needs the extra playground")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs a browser to drive")
+pytest.importorskip("playwright.sync_api", reason="needs a browser to drive")
 
 from playwright.sync_api import Browser, Page, expect  # noqa: E402
 
 import limen  # noqa: E402
 
-CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 20_000  # milliseconds: other people may be using this machine, too
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}")
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +38,6 @@ def address() -> Iterator[str]:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert errors.strip() == "interrupted"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
