@@ -236,6 +236,22 @@ def test_a_neuron_that_the_probe_opens_is_not_dead() -> None:
     assert not seen.layers[0].neurons.dead[2]
 
 
+def test_a_probe_that_opens_no_neuron_proves_it_dead_and_counts_once() -> None:
+    model = network()
+    model.layers[0].bias.value[2] = -100.0
+    probe = np.random.default_rng(0).normal(size=(1000, X.shape[1]))
+    with limen.observe(model, every=1, probe=(probe, np.arange(1000) % 3)) as seen:
+        for _ in range(3):
+            model.predict(X)
+    neurons = seen.layers[0].neurons
+    assert np.flatnonzero(neurons.dead).tolist() == [2]
+    assert neurons.dead_since[2] == 0
+    assert neurons.dead_rows[2] == 1000 + 2 * len(X)
+    with limen.observe(model, every=1, probe=(probe[:999], np.arange(999) % 3)) as seen:
+        model.predict(X[:0])
+    assert not seen.layers[0].neurons.dead.any()
+
+
 def test_few_rows_prove_nothing() -> None:
     model = network()
     model.layers[0].bias.value[:] = -100.0

@@ -101,7 +101,7 @@ def dead(layers: Layers) -> Iterator[Finding]:
     for layer in layers:
         count = int(layer.neurons.dead.sum())
         share = count / layer.width
-        if layer.looked < ENOUGH or share < DEAD or shape_of(layer) == "step":
+        if share < DEAD or shape_of(layer) == "step":
             continue
         if _saturation(layer) >= SATURATED:
             continue

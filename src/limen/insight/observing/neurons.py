@@ -63,15 +63,16 @@ class NeuronTally:
         """The share of all pairs of row and neuron."""
         return float(self._blocked.sum()) / (self.rows * self.width) if self.rows else np.nan
 
-    def revive_open(self, slopes: Sequence[Array]) -> float:
-        """Ends the streak of each neuron that is open for some row seen elsewhere.
+    def probe(self, step: int, slopes: Sequence[Array]) -> float:
+        """Takes in rows of a probe; the share blocked.
 
-        Returns the share of pairs of row and neuron that are.
+        A neuron that is open for one of them is alive. They are the same rows every time, so that
+        those on which a neuron is blocked count once, however often they come.
         """
-        is_open = ~(_size(slopes) < BLOCKED_BELOW)
-        self._blocked_streak[is_open.any(axis=0)] = 0
-        self._blocked_since[is_open.any(axis=0)] = -1
-        return float(is_open.mean())
+        blocked = _size(slopes) < BLOCKED_BELOW
+        streak, all_blocked = self._blocked_streak, blocked.all(axis=0)
+        self._go_on_blocked(step, all_blocked, np.maximum(len(blocked) - streak, 0))
+        return float(blocked.mean())
 
     def seen(self, threshold: Array | None, normal: Array | None) -> Neurons:
         """What is known so far."""
@@ -107,7 +108,7 @@ class NeuronTally:
             self._squares += squares + apart * apart * self._finite * counts / together
         self._finite += counts
 
-    def _go_on_blocked(self, step: int, all_blocked: Array, rows: int) -> None:
+    def _go_on_blocked(self, step: int, all_blocked: Array, rows: int | Array) -> None:
         begins = all_blocked & (self._blocked_streak == 0)
         self._blocked_since[begins] = step
         self._blocked_since[~all_blocked] = -1
