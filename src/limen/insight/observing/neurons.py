@@ -70,8 +70,9 @@ class NeuronTally:
         those on which a neuron is blocked count once, however often they come.
         """
         blocked = _size(slopes) < BLOCKED_BELOW
-        streak, all_blocked = self._blocked_streak, blocked.all(axis=0)
-        self._go_on_blocked(step, all_blocked, np.maximum(len(blocked) - streak, 0))
+        all_blocked: Array = blocked.all(axis=0)
+        uncounted = np.maximum(len(blocked) - self._blocked_streak, 0)
+        self._go_on_blocked(step, all_blocked, uncounted)
         return float(blocked.mean())
 
     def seen(self, threshold: Array | None, normal: Array | None) -> Neurons:
