@@ -311,8 +311,9 @@ def test_all_of_the_probe_is_asked_who_is_dead() -> None:
     linear = next(m for m in network.modules() if isinstance(m, nn.Linear))
     x = torch.randn(1000, linear.in_features)
     with torch.no_grad():
+        linear.weight[:3] = torch.eye(linear.in_features)[:3]
         linear.bias[:3] = -100.0
-        x[-1] = 1e4 * linear.weight[1]  # one sample opens one of the three
+        x[-1, 1] = 200.0  # one sample opens one of the three
     with limen.observe(network, probe=(x, torch.arange(1000) % 2)) as seen:
         network(x[:5])
     neurons = seen.layers[0].neurons

@@ -70,7 +70,7 @@ class NeuronTally:
         those on which a neuron is blocked count once, however often they come.
         """
         blocked = _size(slopes) < BLOCKED_BELOW
-        all_blocked: Array = blocked.all(axis=0)
+        all_blocked = np.all(blocked, axis=0)
         uncounted = np.maximum(len(blocked) - self._blocked_streak, 0)
         self._go_on_blocked(step, all_blocked, uncounted)
         return float(blocked.mean())
