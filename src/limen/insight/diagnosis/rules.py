@@ -133,8 +133,7 @@ def saturated(layers: Layers) -> Iterator[Finding]:
             f"{layer.function} is flat where they lie: nine of ten pre-activations between "
             f"{low:.3g} and {high:.3g}"
         )
-        at_first = early(layer, "blocked")
-        grew = at_first is not None and at_first - usually_blocked(layer) < SATURATED
+        grew = layer.history[0].blocked - usually_blocked(layer) < SATURATED
         size = max(abs(low), abs(high)) / NINE_OF_TEN
         remedy = (
             "a smaller learning rate (it came while the network trained)"
