@@ -78,7 +78,8 @@ def test_the_evidence_is_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "remedy"), [(0, "times smaller (Glorot"), (8, "a smaller learning")]
+    ("step", "remedy"),
+    [(0, "times smaller (Glorot"), (1, "a smaller learning"), (8, "a smaller learning")],
 )
 def test_the_remedy_is_one_for_the_cause(step: int, remedy: str) -> None:
     """Saturated from the start, or by what happened in training."""

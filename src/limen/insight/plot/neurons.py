@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +107,7 @@ def _on_the_plane(model: Any, plane: Plane, figure: Canvas | None, shown: int) -
                 _respond(plane, axes, stage, neuron)
             else:
                 axes.set_axis_off()
-    _label(grid, found, shown)
+    _label(grid, found, shown, [""] * len(found))
     return figure
 
 
@@ -171,9 +170,9 @@ def _grid(found: list[Stage], figure: Canvas | None, shown: int, extra: int) -> 
     return figure, figure.subplots(len(found), columns, squeeze=False)
 
 
-def _label(grid: Any, found: list[Stage], shown: int, kinds: Sequence[str] = ()) -> None:
+def _label(grid: Any, found: list[Stage], shown: int, kinds: Sequence[str]) -> None:
     """Names the rows: the layer, how many neurons it has, and what kind of picture this is."""
-    for row, stage, kind in zip_longest(grid, found, kinds, fillvalue=""):
+    for row, stage, kind in zip(grid, found, kinds, strict=True):
         title = stage.title if len(stage.title) <= _LONGEST else stage.title[: _LONGEST - 1] + "…"
         count = f"{shown} of {stage.width}" if stage.width > shown else f"{stage.width}"
         text = f"{title}\n{count} neurons" if stage.width > 1 else f"{title}\n1 neuron"
