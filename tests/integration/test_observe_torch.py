@@ -318,7 +318,7 @@ def test_all_of_the_probe_is_asked_who_is_dead() -> None:
         network(x[:5])
     neurons = seen.layers[0].neurons
     assert np.flatnonzero(neurons.dead).tolist() == [0, 2]
-    assert neurons.dead_rows[[0, 2]].tolist() == [1000, 1000]
+    assert neurons.dead_rows[[0, 2]].tolist() == [1005, 1005]
 
 
 def test_an_observer_of_a_part_is_one_too() -> None:

@@ -36,6 +36,7 @@ class NeuronTally:
         # Streaks: rows without an exception, and the step at which they began.
         self._blocked_streak, self._straight_streak = np.zeros((2, width), np.int64)
         self._blocked_since = np.full(width, -1, np.int64)
+        self._blocked_probe = np.zeros(width, np.int64)  # rows of the probe, in that streak
         self._low, self._high = np.full(width, np.inf), np.full(width, -np.inf)
 
     def add(self, step: int, pre: Array, slopes: Sequence[Array]) -> float:
@@ -55,8 +56,17 @@ class NeuronTally:
 
     @property
     def dead(self) -> Array:
-        """Which neurons were blocked on everything looked at for long enough."""
-        return self._blocked_streak >= ENOUGH
+        """Which neurons were blocked on everything looked at for long enough.
+
+        The probe's rows may be most of them where few others were looked at, but not all: a neuron
+        must have been blocked for the last quarter of those, too, or for `ENOUGH`.
+        """
+        lately = self._blocked_streak >= min(ENOUGH, self.rows // 4)
+        return lately & (self._dead_rows >= ENOUGH)
+
+    @property
+    def _dead_rows(self) -> Array:
+        return self._blocked_streak + self._blocked_probe
 
     @property
     def blocked(self) -> float:
@@ -71,8 +81,8 @@ class NeuronTally:
         """
         blocked = _size(slopes) < BLOCKED_BELOW
         all_blocked = np.all(blocked, axis=0)
-        uncounted = np.maximum(len(blocked) - self._blocked_streak, 0)
-        self._go_on_blocked(step, all_blocked, uncounted)
+        self._go_on_blocked(step, all_blocked, 0)
+        self._blocked_probe = np.where(all_blocked, len(blocked), 0)
         return float(blocked.mean())
 
     def seen(self, threshold: Array | None, normal: Array | None) -> Neurons:
@@ -87,7 +97,7 @@ class NeuronTally:
             blocked=self._blocked / self.rows if self.rows else nothing,
             dead=dead,
             dead_since=np.where(dead, self._blocked_since, -1),
-            dead_rows=np.where(dead, self._blocked_streak, 0),
+            dead_rows=np.where(dead, self._dead_rows, 0),
             always_on=self._straight_streak >= ENOUGH,
             threshold=nothing if threshold is None else threshold,
             normal=normal,
@@ -109,10 +119,11 @@ class NeuronTally:
             self._squares += squares + apart * apart * self._finite * counts / together
         self._finite += counts
 
-    def _go_on_blocked(self, step: int, all_blocked: Array, rows: int | Array) -> None:
-        begins = all_blocked & (self._blocked_streak == 0)
+    def _go_on_blocked(self, step: int, all_blocked: Array, rows: int) -> None:
+        begins = all_blocked & (self._blocked_since < 0)
         self._blocked_since[begins] = step
         self._blocked_since[~all_blocked] = -1
+        self._blocked_probe[~all_blocked] = 0
         self._blocked_streak = np.where(all_blocked, self._blocked_streak + rows, 0)
 
     def _go_on_straight(self, slope: Array, is_open: Array, rows: int) -> None:
