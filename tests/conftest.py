@@ -1,8 +1,9 @@
-"""What unit tests and tests in a browser share: an observation made up of chosen numbers."""
+"""What tests share: an observation made up of chosen numbers, and a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,6 +73,21 @@ def seen_layer(place: int, name: str, function: str, moments: int) -> SimpleName
         flow_out=latest.flow_out, angle=latest.angle, effective_rank=latest.effective_rank,
         separability=latest.separability, history=history,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's chromium, driven by playwright."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs a browser to drive")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Debian's chromium: apt-get install chromium")
+    with api.sync_playwright() as driver:
+        started = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 STORY = sorted((DOCS / "story").glob("*.md"))
 MOST_SECONDS = 900
 COMPUTED = r'<span class="output text_plain">([^<]*)</span>'  # a number in a sentence
-CHROMIUM = Path("/usr/bin/chromium")
 
 # What a browser fetches by itself to show a page; links are fetched when a reader follows them.
 FETCHED = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"),
@@ -163,17 +162,6 @@ def test_the_catalogue_and_the_reference_are_complete(built: Path) -> None:
         "limen.jax.activation",
     ):
         assert f'id="{name}"' in reference, name
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip("needs Debian's chromium")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

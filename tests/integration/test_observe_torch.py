@@ -305,6 +305,22 @@ def test_two_observers_see_the_same() -> None:
     assert one.layers[0].looked_steps == 4 and other.layers[0].looked_steps == 2
 
 
+def test_all_of_the_probe_is_asked_who_is_dead() -> None:
+    """At the default sampling, of a pass or two: the probe's 1,000 samples decide."""
+    network = perceptron(nn.ReLU())
+    linear = next(m for m in network.modules() if isinstance(m, nn.Linear))
+    x = torch.randn(1000, linear.in_features)
+    with torch.no_grad():
+        linear.weight[:3] = torch.eye(linear.in_features)[:3]
+        linear.bias[:3] = -100.0
+        x[-1, 1] = 200.0  # one sample opens one of the three
+    with limen.observe(network, probe=(x, torch.arange(1000) % 2)) as seen:
+        network(x[:5])
+    neurons = seen.layers[0].neurons
+    assert np.flatnonzero(neurons.dead).tolist() == [0, 2]
+    assert neurons.dead_rows[[0, 2]].tolist() == [1005, 1005]
+
+
 def test_an_observer_of_a_part_is_one_too() -> None:
     network = nn.Sequential(perceptron(nn.ReLU()), nn.Tanh())
     with limen.observe(network, every=1) as one, limen.observe(network[0], every=1) as other:

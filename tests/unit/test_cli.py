@@ -127,6 +127,9 @@ def test_ctrl_c_leaves_with_the_shells_code(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("limen.insight.comparing.table.run", interrupt)
     assert "interrupted" in run("compare", "relu", code=130)
+    assert "the same command with --journal FILE goes on" in run("compare", "relu", code=130)
+    kept = run("compare", "relu", "--journal", "wine.jsonl", code=130)
+    assert "what is finished is in wine.jsonl: the same command goes on" in kept
 
 
 def test_tune_says_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:

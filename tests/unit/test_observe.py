@@ -236,6 +236,38 @@ def test_a_neuron_that_the_probe_opens_is_not_dead() -> None:
     assert not seen.layers[0].neurons.dead[2]
 
 
+def test_a_probe_that_opens_no_neuron_proves_it_dead_and_counts_once() -> None:
+    model = network()
+    model.layers[0].bias.value[2] = -100.0
+    probe = np.random.default_rng(0).normal(size=(1000, X.shape[1]))
+    with limen.observe(model, every=1, probe=(probe, np.arange(1000) % 3)) as seen:
+        for _ in range(3):
+            model.predict(X)
+    neurons = seen.layers[0].neurons
+    assert np.flatnonzero(neurons.dead).tolist() == [2]
+    assert neurons.dead_since[2] == 0
+    assert neurons.dead_rows[2] == 1000 + 3 * len(X)
+    with limen.observe(model, every=1, probe=(probe[:999], np.arange(999) % 3)) as seen:
+        model.predict(X[:0])
+    assert not seen.layers[0].neurons.dead.any()
+
+
+def test_a_probe_alone_proves_no_neuron_dead_that_was_open_just_now() -> None:
+    model = network()
+    probe = np.random.default_rng(0).normal(size=(1000, X.shape[1]))
+    with limen.observe(model, every=1, rows=10_000, probe=(probe, np.arange(1000) % 3)) as seen:
+        for _ in range(10):
+            model.predict(X)
+        model.layers[0].bias.value[2] = -100.0
+        for _ in range(3):  # 600 of 2,600 rows: less than a quarter
+            model.predict(X)
+        before = seen.layers[0].neurons.dead[2]
+        model.predict(X)
+    assert not before
+    assert seen.layers[0].neurons.dead[2]
+    assert seen.layers[0].neurons.dead_since[2] == 10
+
+
 def test_few_rows_prove_nothing() -> None:
     model = network()
     model.layers[0].bias.value[:] = -100.0

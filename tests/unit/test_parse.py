@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limen.errors import FormulaError
+from limen.formula.advice import advise
 from limen.formula.definition import Definition, check_parameters, inputs_of
 from limen.formula.expression import Expression, apply, constant, input_, parameter, size
 from limen.formula.parse import MOST_NESTING, parse
@@ -386,3 +387,9 @@ def test_inputs() -> None:
     assert inputs_of(read("value")) == ("gate", "value")
     with pytest.raises(FormulaError, match="x, or of gate and value"):
         inputs_of(X + input_("gate"))
+
+
+def test_a_near_name_is_proposed_once() -> None:
+    """A function of the catalogue may also be an operation of the parser."""
+    advice = advise("softplsu", ["softplus", "softplus"], called=True)
+    assert advice.endswith("did you mean softplus?")

@@ -135,6 +135,8 @@ def test_images_show_weights_and_then_the_strongest_samples() -> None:
     strongest = sorted(range(40), key=lambda i: output[i])[-2:]  # 5% of 40
     expected = x[strongest].mean(axis=0).reshape(2, 3)
     np.testing.assert_allclose(np.asarray(axes[4].images[0].get_array()), expected)
+    kinds = [axes[row].get_ylabel().splitlines()[-1] for row in (0, 3)]
+    assert kinds == ["weights", "top 5% of data"]
 
 
 def test_the_model_is_left_as_it_was() -> None:

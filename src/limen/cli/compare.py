@@ -67,17 +67,16 @@ def compare(
 
     recipe = Recipe(_widths(layers), epochs, batch_size, learning_rate)
     console = Console(highlight=False)
-    comparison = table.run(
-        functions,
-        seeds,
-        data=data,
-        target=target,
-        recipe=recipe,
-        jobs=jobs,
-        budget=budget,
-        journal=journal,
-        dask=dask,
-    )
+    try:
+        comparison = table.run(
+            functions, seeds, data=data, target=target, recipe=recipe, jobs=jobs, budget=budget,
+            journal=journal, dask=dask,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        kept = f"what is finished is in {journal}" if journal else "nothing was kept"
+        asked = "" if journal else " with --journal FILE"
+        Console(stderr=True).print(f"{kept}: the same command{asked} goes on", style="dim")
+        raise
     table.show(comparison, console)
     if json is not None:
         comparison.write_json(json)

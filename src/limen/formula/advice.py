@@ -107,7 +107,7 @@ def advise(name: str, known: Iterable[str], *, called: bool) -> str:
     if name in _OVER_ARRAYS:
         return f"{what}: an activation function sees one number at a time"
     # Near names are found by comparing letters, which for a name of thousands would take long.
-    near = get_close_matches(name[:60], list(known), n=2, cutoff=0.6)
+    near = get_close_matches(name[:60], set(known), n=2, cutoff=0.6)
     if near:
         return f"{what}: did you mean {' or '.join(near)}?"
     if called:

@@ -1,4 +1,4 @@
-"""What is known of a function, in words."""
+"""What is known of a function, and shares, in words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from limen.display import PROPERTIES
 from limen.function import ActivationFunction
 
-__all__ = ["properties", "said"]
+__all__ = ["percent", "properties", "said"]
 
 
 def properties(f: ActivationFunction) -> list[tuple[str, str]]:
@@ -31,3 +31,18 @@ def said(answer: Any) -> str:
     if isinstance(answer, tuple):
         return ", ".join(map(said, answer)) or "none"
     return repr(answer)
+
+
+def percent(share: float) -> str:
+    """A share as people say it: digits where it is near nothing or all, and never rounded to all.
+
+    Example:
+        >>> [percent(share) for share in (0.00042, 0.034, 0.61, 0.995, 0.9999, 1.0, 1.8)]
+        ['0.042%', '3.4%', '61%', '99.5%', '>99.9%', '100%', '180%']
+    """
+    hundredths = 100.0 * share
+    if hundredths < 10.0:
+        return f"{hundredths:.2g}%"
+    if 99.9 < hundredths < 100.0:
+        return ">99.9%"
+    return f"{hundredths:.1f}%" if 90.0 < hundredths < 100.0 else f"{hundredths:.0f}%"

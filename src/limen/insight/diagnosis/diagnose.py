@@ -38,7 +38,7 @@ def diagnose(layers: Iterable[SeenLayer]) -> Diagnosis:
         ...     for _ in range(5):
         ...         _ = model.predict(np.random.default_rng(0).normal(size=(256, 2)))
         >>> print(seen.diagnosis()[0].evidence)
-        40 of 64 relu neurons were blocked on everything looked at (of 1,280 rows) since step 0
+        40 of 64 relu neurons were blocked on all 1,280 rows looked at since step 0
     """
     known = tuple(layers)
     findings = _causes([finding for rule in RULES for finding in rule(known)])

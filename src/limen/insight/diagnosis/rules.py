@@ -11,11 +11,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from limen.insight.diagnosis.figures import early, late, percent, worst_flow
+from limen.insight.diagnosis.figures import early, handed_on, late, late_span, worst_flow
 from limen.insight.diagnosis.finding import Finding, Severity
 from limen.insight.diagnosis.shape import shape_of, usually_blocked
 from limen.insight.observing.neurons import ENOUGH
 from limen.insight.observing.seen import SeenLayer
+from limen.insight.words import percent
 
 __all__ = ["RULES"]
 
@@ -29,6 +30,12 @@ SATURATED, ALL_SATURATED = 0.3, 0.7
 """Shares of pairs blocked in a function flat on both sides, beyond what it blocks of normal
 pre-activations of spread 1: of those logistic blocks none, tanh 0.004%, hardtanh 32%. A spread of 4
 blocks 30% of tanh."""
+
+NINE_OF_TEN = 1.645
+"""Nine of ten numbers of a normal distribution lie within so many spreads of its mean."""
+
+FALLEN = 0.9
+"""A flow that is less than this share of what it was is said to have fallen."""
 
 FADING, FADED = 1e-2, 1e-4
 """The flow at the first layer as a share of that at the last. Of a network initialised to keep it
@@ -94,19 +101,16 @@ def dead(layers: Layers) -> Iterator[Finding]:
     for layer in layers:
         count = int(layer.neurons.dead.sum())
         share = count / layer.width
-        if layer.looked < ENOUGH or share < DEAD or shape_of(layer) == "step":
+        if share < DEAD or shape_of(layer) == "step":
             continue
         if _saturation(layer) >= SATURATED:
             continue
         since = layer.neurons.dead_since[layer.neurons.dead]
         from_start = int(np.median(since)) == layer.history[0].step
         evidence = (
-            f"{count:,} of {layer.width:,} {layer.function} neurons were blocked on everything "
-            f"looked at (of {layer.looked:,} rows) since step {int(np.median(since)):,}"
+            f"{count:,} of {layer.width:,} {layer.function} neurons were blocked on "
+            f"{_dead_rows(layer)}{_lost_flow(layers, layer)}"
         )
-        handed = late(layer, "flow_out"), late(layer, "flow_in")
-        if handed[0] is not None and handed[1]:
-            evidence += f"; the layer hands on {percent(handed[0] / handed[1])} of its flow"
         begin = (
             "He initialisation with biases of 0 and inputs of mean 0 and spread 1"
             if from_start
@@ -123,16 +127,21 @@ def saturated(layers: Layers) -> Iterator[Finding]:
         blocked = late(layer, "blocked")
         if layer.looked < FEW or blocked is None or _saturation(layer) < SATURATED:
             continue
-        spread = layer.pre_activation.spread
+        low, high = late_span(layer)
         evidence = (
             f"{percent(blocked)} of the pairs of input and neuron were blocked lately, since "
-            f"{layer.function} is flat where they lie: pre-activations spread {spread:.3g} around "
-            f"{layer.pre_activation.mean:.3g}"
+            f"{layer.function} is flat where they lie: nine of ten pre-activations between "
+            f"{low:.3g} and {high:.3g}"
         )
+        grew = layer.history[0].blocked - usually_blocked(layer) < SATURATED
+        size = max(abs(low), abs(high)) / NINE_OF_TEN
         remedy = (
-            f"weights smaller by {max(spread, 1.0):.2g} (Glorot initialisation gives a spread near "
-            "1), inputs of mean 0 and spread 1, or a normalisation layer before it"
+            "a smaller learning rate (it came while the network trained)"
+            if grew
+            else f"weights and biases {size:.2g} times smaller (Glorot initialisation gives "
+            "pre-activations a spread near 1), inputs of mean 0 and spread 1"
         )
+        remedy += ", or a normalisation layer before it"
         grade: Severity = "serious" if _saturation(layer) >= ALL_SATURATED else "warning"
         yield Finding(grade, layer.name, "saturated", evidence, remedy, "saturated")
 
@@ -151,8 +160,8 @@ def flow_across(layers: Layers) -> Iterator[Finding]:
     )
     if ratio < FADING:
         grade: Severity = "serious" if ratio < FADED else "warning"
-        narrow = min(layers, key=_handed_on)
-        evidence += f"; least is handed on by {narrow.name} ({percent(_handed_on(narrow))})"
+        least, narrow = min(((_handed_on(x), x) for x in layers), key=lambda pair: pair[0])
+        evidence += f"; least is handed on by {narrow.name} ({percent(least)})"
         remedy = (
             f"a function of slope near 1 in place of {narrow.function} (tanh for logistic, relu "
             "for tanh), He or Glorot initialisation, or residual connections"
@@ -247,8 +256,29 @@ def _saturation(layer: SeenLayer) -> float:
 
 
 def _handed_on(layer: SeenLayer) -> float:
-    came, went = late(layer, "flow_in"), late(layer, "flow_out")
-    return went / came if came and went is not None else 1.0
+    found = handed_on(layer, late)
+    return 1.0 if found is None else found
+
+
+def _dead_rows(layer: SeenLayer) -> str:
+    """On what the dead neurons were blocked, and since when."""
+    neurons = layer.neurons
+    since, rows = neurons.dead_since[neurons.dead], neurons.dead_rows[neurons.dead]
+    said = f"all {rows.min():,} rows looked at since step {since.max():,}"
+    return said if since.min() == since.max() else f"{said}, the first since step {since.min():,}"
+
+
+def _lost_flow(layers: Layers, layer: SeenLayer) -> str:
+    """How much of its flow a layer hands on, and to which; nothing where none was seen."""
+    now, before = handed_on(layer, late), handed_on(layer, early)
+    if now is None or before is None:
+        return ""
+    place = layers.index(layer)
+    to = f" to {layers[place - 1].name}" if place else ""
+    if now < FALLEN * before:
+        fell = f"fell from {percent(before)} to {percent(now)} of what comes to it"
+        return f"; the flow it hands on{to} {fell}"
+    return f"; it hands on {percent(now)} of its flow{to}"
 
 
 def _names_before(layers: Layers, layer: SeenLayer) -> str:

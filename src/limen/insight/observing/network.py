@@ -41,6 +41,9 @@ class Audience(Protocol):
     def rows(self, count: int, width: int) -> Array | slice:
         """Which of so many rows to look at."""
 
+    def probe_rows(self, count: int, width: int) -> Array | slice:
+        """Which rows of a probe."""
+
     def ends(self, seconds: float) -> None:
         """What a look cost."""
 

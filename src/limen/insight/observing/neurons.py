@@ -36,6 +36,7 @@ class NeuronTally:
         # Streaks: rows without an exception, and the step at which they began.
         self._blocked_streak, self._straight_streak = np.zeros((2, width), np.int64)
         self._blocked_since = np.full(width, -1, np.int64)
+        self._blocked_probe = np.zeros(width, np.int64)  # rows of the probe, in that streak
         self._low, self._high = np.full(width, np.inf), np.full(width, -np.inf)
 
     def add(self, step: int, pre: Array, slopes: Sequence[Array]) -> float:
@@ -55,23 +56,34 @@ class NeuronTally:
 
     @property
     def dead(self) -> Array:
-        """Which neurons were blocked on everything looked at for long enough."""
-        return self._blocked_streak >= ENOUGH
+        """Which neurons were blocked on everything looked at for long enough.
+
+        The probe's rows may be most of them where few others were looked at, but not all: a neuron
+        must have been blocked for the last quarter of those, too, or for `ENOUGH`.
+        """
+        lately = self._blocked_streak >= min(ENOUGH, self.rows // 4)
+        return lately & (self._dead_rows >= ENOUGH)
+
+    @property
+    def _dead_rows(self) -> Array:
+        return self._blocked_streak + self._blocked_probe
 
     @property
     def blocked(self) -> float:
         """The share of all pairs of row and neuron."""
         return float(self._blocked.sum()) / (self.rows * self.width) if self.rows else np.nan
 
-    def revive_open(self, slopes: Sequence[Array]) -> float:
-        """Ends the streak of each neuron that is open for some row seen elsewhere.
+    def probe(self, step: int, slopes: Sequence[Array]) -> float:
+        """Takes in rows of a probe; the share blocked.
 
-        Returns the share of pairs of row and neuron that are.
+        A neuron that is open for one of them is alive. They are the same rows every time, so that
+        those on which a neuron is blocked count once, however often they come.
         """
-        is_open = ~(_size(slopes) < BLOCKED_BELOW)
-        self._blocked_streak[is_open.any(axis=0)] = 0
-        self._blocked_since[is_open.any(axis=0)] = -1
-        return float(is_open.mean())
+        blocked = _size(slopes) < BLOCKED_BELOW
+        all_blocked = np.all(blocked, axis=0)
+        self._go_on_blocked(step, all_blocked, 0)
+        self._blocked_probe = np.where(all_blocked, len(blocked), 0)
+        return float(blocked.mean())
 
     def seen(self, threshold: Array | None, normal: Array | None) -> Neurons:
         """What is known so far."""
@@ -85,6 +97,7 @@ class NeuronTally:
             blocked=self._blocked / self.rows if self.rows else nothing,
             dead=dead,
             dead_since=np.where(dead, self._blocked_since, -1),
+            dead_rows=np.where(dead, self._dead_rows, 0),
             always_on=self._straight_streak >= ENOUGH,
             threshold=nothing if threshold is None else threshold,
             normal=normal,
@@ -107,9 +120,10 @@ class NeuronTally:
         self._finite += counts
 
     def _go_on_blocked(self, step: int, all_blocked: Array, rows: int) -> None:
-        begins = all_blocked & (self._blocked_streak == 0)
+        begins = all_blocked & (self._blocked_since < 0)
         self._blocked_since[begins] = step
         self._blocked_since[~all_blocked] = -1
+        self._blocked_probe[~all_blocked] = 0
         self._blocked_streak = np.where(all_blocked, self._blocked_streak + rows, 0)
 
     def _go_on_straight(self, slope: Array, is_open: Array, rows: int) -> None:

@@ -136,7 +136,13 @@ class Observation:
 
     def rows(self, count: int, width: int) -> Array | slice:
         """Which of so many rows to look at: all, or some drawn evenly."""
-        most = min(self._rows, max(_NUMBERS // max(width, 1), _FEWEST_ROWS))
+        return self._drawn(count, min(self._rows, max(_NUMBERS // max(width, 1), _FEWEST_ROWS)))
+
+    def probe_rows(self, count: int, width: int) -> Array | slice:
+        """Which rows of a probe: all samples, or so many of their positions."""
+        return self._drawn(count, _PROBE)
+
+    def _drawn(self, count: int, most: int) -> Array | slice:
         if count <= most:
             return slice(None)
         return np.sort(self._random.integers(0, count, most))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from statistics import median
+from statistics import median_low
 from time import perf_counter
 
 __all__ = ["SHARE", "Pace"]
@@ -18,14 +18,16 @@ _PAUSE = 10.0  # times the time of a step: longer is no step but a pause
 _SOON = 3  # steps
 _STRETCH = 8  # steps between looks at the clock: it costs a small network too much at each
 _REMEMBERED = 9  # stretches; their median does not mind a pause for validation
+_APART = 2  # steps from look to look, at least: one between tells what a step costs by now
 
 
 class Pace:
     """Decides at every step whether to look, from what steps and looks have cost so far.
 
-    After a look that cost `c`, the next one comes `c / (share * step)` steps later, `step` being
-    the time of a step without a look. A look's cost is what it took by its own clock, or what the
-    step took longer than others if that is more: a look may also keep others from being fast.
+    After a look that cost `c`, the next one comes `c / (share * step)` steps later, and never at
+    the next step, `step` being the time of a step without a look. A look's cost is what it took by
+    its own clock, or what the step took longer than others if that is more: a look may also keep
+    others from being fast. What is much longer still is a pause, and no cost of a look.
 
     Args:
         share: how much of the time looking may take.
@@ -84,9 +86,11 @@ class Pace:
         plain = max((interval - self._own) / steps, 1e-9)
         if not self._is_look or not self._steps:
             self._steps.append(plain)
-        self._step = median(self._steps)
+        self._step = median_low(self._steps)
         if self._is_look:
-            self._add_cost(max(self._own, interval - self._step))
+            beside = interval - self._step
+            is_pause = interval > _PAUSE * (self._own + self._step)
+            self._add_cost(self._own if is_pause else max(self._own, beside))
         self._until = self._distance()
         self.time += steps * min(plain, _PAUSE * self._step)
 
@@ -101,4 +105,4 @@ class Pace:
             return self._every
         if self._looks == 1:  # its price was that of compiling: the second tells what looks cost
             return _SOON
-        return median(self._costs) / (self._share * self._step)
+        return max(median_low(self._costs) / (self._share * self._step), _APART)

@@ -60,6 +60,8 @@ class Neurons:
         dead: whether it was blocked on everything looked at from some step on, and long enough
             for that to be no chance.
         dead_since: the step of the first look of that time; -1 where the neuron is not dead.
+        dead_rows: how many rows were looked at in that time, those of the probe once; 0 where the
+            neuron is not dead.
         always_on: whether the function was one straight line on everything looked at.
         threshold: `-bias / |w|` of the Linear layer before: how far from the origin the neuron's
             hyperplane lies; NaN where unknown.
@@ -72,6 +74,7 @@ class Neurons:
     blocked: Array
     dead: Array
     dead_since: Array
+    dead_rows: Array
     always_on: Array
     threshold: Array
     normal: Array | None = field(default=None, repr=False)

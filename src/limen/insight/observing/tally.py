@@ -92,10 +92,10 @@ class Tally:
         """Takes in what the probe's representation holds; a moment of its own if need be."""
         if not look.pre.size:
             return
-        open_neurons = self._neurons.revive_open(look.slopes)
+        blocked = self._neurons.probe(step, look.slopes)
         if self._history.step != step:
             with np.errstate(over="ignore", invalid="ignore"):
-                self._history.add(self._moment(step, _sketched(look), 1.0 - open_neurons))
+                self._history.add(self._moment(step, _sketched(look), blocked))
         self._history.amend(step, effective_rank=rank, separability=separability)
 
     def rank(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def _on_the_plane(model: Any, plane: Plane, figure: Canvas | None, shown: int) -
                 _respond(plane, axes, stage, neuron)
             else:
                 axes.set_axis_off()
-    _label(grid, found, shown)
+    _label(grid, found, shown, [""] * len(found))
     return figure
 
 
@@ -125,20 +126,24 @@ def _as_images(
     found = stages(model, x)
     figure, grid = _grid(found, figure, shown, 0)
     flat = x.reshape(len(x), -1)
+    kinds = []
     for place, (row, stage) in enumerate(zip(grid, found, strict=True)):
         weight = stage.weight if place == 0 else None
+        if weight is not None and weight.shape[1] != flat.shape[1]:
+            weight = None
+        kinds.append(f"top {_STRONGEST:.0%} of data" if weight is None else "weights")
         output = stage.output.reshape(len(x), -1)
         for neuron, axes in enumerate(row):
             if neuron >= min(shown, output.shape[1]):
                 axes.set_axis_off()
-            elif weight is not None and weight.shape[1] == flat.shape[1]:
+            elif weight is not None:
                 _weights(axes, weight[neuron].reshape(shape))
                 titled(axes, f"{neuron}", 8)
             else:
                 axes.imshow(_strongest(flat, output[:, neuron]).reshape(shape), cmap="gray")
                 titled(axes, f"{neuron}" + _constant(output[:, neuron]), 8)
             _bare(axes)
-    _label(grid, found, shown)
+    _label(grid, found, shown, kinds)
     return figure
 
 
@@ -165,12 +170,13 @@ def _grid(found: list[Stage], figure: Canvas | None, shown: int, extra: int) -> 
     return figure, figure.subplots(len(found), columns, squeeze=False)
 
 
-def _label(grid: Any, found: list[Stage], shown: int) -> None:
-    for row, stage in zip(grid, found, strict=True):
+def _label(grid: Any, found: list[Stage], shown: int, kinds: Sequence[str]) -> None:
+    """Names the rows: the layer, how many neurons it has, and what kind of picture this is."""
+    for row, stage, kind in zip(grid, found, kinds, strict=True):
         title = stage.title if len(stage.title) <= _LONGEST else stage.title[: _LONGEST - 1] + "…"
         count = f"{shown} of {stage.width}" if stage.width > shown else f"{stage.width}"
         text = f"{title}\n{count} neurons" if stage.width > 1 else f"{title}\n1 neuron"
-        row[0].set_ylabel(text, fontsize=8, parse_math=False)
+        row[0].set_ylabel(f"{text}\n{kind}".rstrip(), fontsize=8, parse_math=False)
 
 
 def _bare(axes: Any) -> None:

@@ -70,7 +70,7 @@ def progress_figure(layers: Sequence[SeenLayer]) -> Figure:
     shares = [layer.separability for layer in layers]
     figure.add_trace(_line(places, shares, _VALUE, "accuracy", mode="lines+markers"))
     _name_layers(figure, layers)
-    figure.update_yaxes(title_text="accuracy of a linear probe", tickformat=".1%")
+    figure.update_yaxes(title_text="accuracy of a linear probe", tickformat=".0%")
     figure.update_layout(showlegend=False)
     return _finished(figure, 300)
 
@@ -103,7 +103,7 @@ def _finished(figure: Any, height: int) -> Figure:
     # Fixed ranges: a finger on a phone scrolls the page.
     axis = {"gridcolor": _GRID, "linecolor": _GRID, "fixedrange": True, "automargin": True}
     figure.update_xaxes(**axis, zeroline=False)
-    figure.update_yaxes(**axis, zerolinecolor=_INK, zerolinewidth=1)
+    figure.update_yaxes(**axis, zerolinecolor=_INK, zerolinewidth=1, title_standoff=12)
     figure.update_layout(
         height=height, template=None, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
         font={"color": _INK, "size": 13}, margin={"l": 50, "r": 10, "t": 10, "b": 40},

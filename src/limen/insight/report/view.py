@@ -11,6 +11,7 @@ import numpy as np
 
 from limen.errors import OrderError
 from limen.insight.report import figures, sketches
+from limen.insight.words import percent
 
 if TYPE_CHECKING:
     from limen.insight.observing.observation import Observation
@@ -97,7 +98,7 @@ def _flow_words(layers: Sequence[SeenLayer]) -> str:
         return said
     return said + (
         f"{number(last.flow_in)} enters {last.name}; {number(first.flow_out)} leaves "
-        f"{first.name}, {number(first.flow_out / last.flow_in)} times as much."
+        f"{first.name}: {percent(first.flow_out / last.flow_in)}."
     )
 
 
@@ -249,9 +250,4 @@ def share(value: float | None) -> str:
     """A share in percent: "61%", "0.4%", never a rounded 0% or 100%."""
     if value is None or not isfinite(value):
         return _UNSEEN
-    percent = 100 * float(value)
-    if percent in (0.0, 100.0):
-        return f"{percent:.0f}%"
-    if percent < 0.1 or percent > 99.9:
-        return "<0.1%" if percent < 0.1 else ">99.9%"
-    return f"{percent:.1f}%" if percent < 10 or percent > 90 else f"{percent:.0f}%"
+    return "<0.1%" if 0.0 < value < 0.001 else percent(float(value))

@@ -1,20 +1,19 @@
 // The playground's page: what people set goes to the server, what it answers is shown.
 
+import { forgetColours } from "./colours.js";
 import * as draw from "./draw.js";
-import { facts, make } from "./make.js";
+import { Formula } from "./formula.js";
+import { make } from "./make.js";
 import { Network, showNeuron } from "./network.js";
 import { Walk } from "./walk.js";
 
 const byId = (id) => document.getElementById(id);
-const EXAMPLES = ["relu", "tanh", "gelu", "silu", "x * tanh(softplus(x))", "sin(x)", "x + sin(x)**2", "heaviside"];
 const DATA = ["moons", "circles", "spirals", "xor", "blobs", "digits"];
-const TYPING = 250; // milliseconds of rest before a formula is sent
 const MOST_FRAMES = 1500; // of the history; beyond, every other one goes
 
 const state = {
-  formula: "relu", parameters: "", asked: "", explored: 0, // what the model is built with
-  widths: [8, 8], curve: null, points: new Map(), at: null, rows: [],
-  built: null, network: null, frame: null, history: [], training: false,
+  formula: "relu", parameters: "", asked: "", // what the model is built with
+  widths: [8, 8], built: null, network: null, frame: null, history: [], training: false,
   opened: null, neuron: null, followed: null,
 };
 
@@ -37,11 +36,16 @@ function say(text, isWrong = false) {
   byId("status").classList.toggle("wrong", isWrong);
 }
 
+const shown = new Formula(send, (formula, parameters) => {
+  Object.assign(state, { formula, parameters });
+  if (state.asked !== JSON.stringify([formula, parameters])) build();
+});
+
 if (!socket) {
   say("Open the address that limen playground printed: it holds a token.", true);
 } else {
   let reason = "";
-  socket.onopen = () => { say("ready"); explore(); build(); };
+  socket.onopen = () => { say("ready"); shown.explore(); build(); };
   socket.onclose = () => say(reason || "The server is gone: start limen playground again.", true);
   socket.onmessage = ({ data }) => {
     const message = JSON.parse(data);
@@ -51,7 +55,8 @@ if (!socket) {
 }
 
 const answers = {
-  formula: onFormula, curve: onCurve, property: onProperty, explored: onExplored,
+  formula: (message) => shown.begin(message), curve: (message) => shown.draw(message),
+  property: (message) => shown.add(message), explored: (message) => shown.end(message),
   built: onBuilt, frame: onFrame, neuron: ({ neuron }) => showOpened(neuron), sample: onSample,
   state: ({ training }) => showTraining(training),
   diverged: ({ message }) => { showTraining(false); say(message, true); },
@@ -66,123 +71,13 @@ const answers = {
 function onStopped({ role, message }) {
   say(message, true);
   if (role === "formulas") {
-    byId("properties").classList.remove("stale");
-    showError(message, null, null);
+    shown.complain(message);
     return;
   }
   showTraining(false);
   state.built = state.frame = null;
   state.asked = "";
 }
-
-// --- The function -------------------------------------------------------------------------------
-
-let typing = 0;
-
-function explore() {
-  clearTimeout(typing);
-  state.explored += 1;
-  byId("properties").classList.add("stale");
-  send({ do: "explore", formula: byId("formula").value, parameters: byId("parameters").value,
-    number: state.explored });
-}
-
-for (const id of ["formula", "parameters"]) {
-  byId(id).oninput = () => {
-    clearTimeout(typing);
-    typing = setTimeout(explore, TYPING);
-  };
-}
-
-byId("examples").append(...EXAMPLES.map((text) => {
-  const button = make("button", { type: "button", className: "code" }, text);
-  button.onclick = () => { byId("formula").value = text; explore(); };
-  return button;
-}));
-
-function onFormula(message) {
-  if (message.number !== state.explored) return;
-  byId("properties").classList.remove("stale");
-  if (message.wrong !== null) {
-    showError(message.wrong, message.text, message.column);
-    return;
-  }
-  showError("", null, null);
-  byId("about").textContent = message.about;
-  state.points.clear();
-  const values = Object.entries(message.parameters).map(([name, value]) => `${name} = ${value}`);
-  const prime = message.gated ? `df/d${message.by}` : "f′(x)";
-  state.rows = [
-    [message.gated ? "f" : "f(x)", message.formula], [prime, message.derivative],
-    ["parameters", values.join(", ")],
-    ["gated", message.gated ? "the curve is along the gate, its value held at 1" : ""],
-  ];
-  facts(byId("properties"), state.rows);
-}
-
-/** What is wrong, and the formula with a caret under the column where the trouble starts. */
-function showError(wrong, text, column) {
-  const box = byId("error"), input = byId("formula");
-  box.hidden = wrong === "";
-  input.setAttribute("aria-invalid", String(wrong !== ""));
-  const lines = [wrong];
-  if (text !== null && column !== null) {
-    const shown = text.replace(/\s/g, " ");
-    lines.push(make("code", {}, `${shown}\n${" ".repeat(column)}^`));
-    lines[0] += ` (column ${column + 1})`;
-  }
-  box.replaceChildren(...lines);
-}
-
-function onCurve(message) {
-  if (message.number !== state.explored) return;
-  state.curve = message;
-  state.at = null;
-  drawCurve();
-}
-
-function onProperty({ number, name, text, points }) {
-  if (number !== state.explored) return;
-  state.rows.push([name, text]);
-  facts(byId("properties"), state.rows);
-  state.points.set(name, points);
-  drawCurve();
-}
-
-/** All is known, and the kernels are there: the model takes the function. */
-function onExplored({ number }) {
-  if (number !== state.explored) return;
-  Object.assign(state, { formula: byId("formula").value, parameters: byId("parameters").value });
-  if (state.asked !== JSON.stringify([state.formula, state.parameters])) build();
-}
-
-function drawCurve() {
-  if (!state.curve) return;
-  draw.curve(byId("curve"), state.curve, [...state.points.values()].flat(), state.at);
-  const { x, y, dy } = state.curve, at = state.at;
-  const word = (value) => (value === null ? "not finite" : Number(value.toPrecision(4)));
-  byId("reading").textContent =
-    at === null ? "" : `f(${word(x[at])}) = ${word(y[at])}, f′ = ${word(dy[at])}`;
-  byId("curve").setAttribute("aria-label",
-    `Curve of ${byId("formula").value} and its derivative, x from ${x[0]} to ${x.at(-1)}; arrow keys read values`);
-}
-
-byId("curve").onpointermove = ({ offsetX, target }) => {
-  if (!state.curve) return;
-  const { x } = state.curve, share = (offsetX - 4) / (target.clientWidth - 8);
-  state.at = draw.nearest(x, x[0] + share * (x.at(-1) - x[0]));
-  drawCurve();
-};
-byId("curve").onpointerleave = () => { state.at = null; drawCurve(); };
-byId("curve").onkeydown = (event) => {
-  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!by || !state.curve) return;
-  event.preventDefault();
-  const last = state.curve.x.length - 1;
-  const from = state.at ?? Math.round(last / 2) - 10 * by;
-  state.at = Math.max(0, Math.min(last, from + 10 * by));
-  drawCurve();
-};
 
 // --- The model ----------------------------------------------------------------------------------
 
@@ -343,9 +238,9 @@ byId("region").onclick = ({ offsetX, offsetY, target }) => {
 // --- The theme, the window ----------------------------------------------------------------------
 
 function redraw() {
-  draw.forgetColours();
+  forgetColours();
   document.querySelectorAll(".thumbnail").forEach((canvas, k) => draw.thumbnail(canvas, DATA[k]));
-  drawCurve();
+  shown.redraw();
   if (state.built && state.network) {
     state.network.paintInputs();
     if (state.frame) drawFrame();

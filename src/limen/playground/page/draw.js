@@ -1,43 +1,10 @@
 // Plots on canvas. Every function draws all of its canvas, from numbers alone.
 //
-// The page is in four modules, as one would pass a thousand lines: this one draws, `network.js`
-// keeps the grid of neurons, `walk.js` the way of one sample, and `app.js` talks to the server.
+// The page is in modules, as one would pass a thousand lines: this one draws, in the `colours.js` of
+// the style sheet; `formula.js` has the function, `network.js` the grid of neurons, `walk.js` the way
+// of one sample; `app.js` talks to the server.
 
-// --- Colours ----------------------------------------------------------------------------------
-
-let colours = null;
-
-/** The colours of the style sheet, as it is now. */
-export function palette() {
-  if (colours) return colours;
-  const style = getComputedStyle(document.documentElement);
-  const named = (name) => style.getPropertyValue(`--${name}`).trim();
-  const names = ["ink", "soft", "line", "card", "field", "value", "slope", "zero", "wrong", "accent"];
-  colours = Object.fromEntries(names.map((name) => [name, named(name)]));
-  colours.classes = [0, 1, 2, 3].map((k) => named(`class-${k}`));
-  colours.ramp = ramp(rgb(colours.slope), rgb(colours.zero), rgb(colours.value));
-  return colours;
-}
-
-/** Forgets the colours: the theme changed. */
-export function forgetColours() {
-  colours = null;
-}
-
-function rgb(hex) {
-  return [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
-}
-
-/** 256 colours from below 0 over 0, which is 128, to above. */
-function ramp(low, zero, high) {
-  const table = new Uint8ClampedArray(256 * 3);
-  for (let k = 0; k < 256; k++) {
-    const end = k < 128 ? low : high;
-    const share = Math.min(1, Math.abs(k - 128) / 127);
-    for (let c = 0; c < 3; c++) table[3 * k + c] = zero[c] + (end[c] - zero[c]) * share;
-  }
-  return table;
-}
+import { palette, rgb } from "./colours.js";
 
 // --- Canvases ---------------------------------------------------------------------------------
 

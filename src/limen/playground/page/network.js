@@ -1,6 +1,7 @@
 // The grid of neurons: what each responds to, the weights between them, and the neuron that is open.
 
-import { bytes, heat, overHistogram, palette, profile } from "./draw.js";
+import { palette } from "./colours.js";
+import { bytes, heat, overHistogram, profile } from "./draw.js";
 import { facts, make } from "./make.js";
 
 const columns = document.getElementById("columns");

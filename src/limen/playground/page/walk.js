@@ -69,10 +69,16 @@ export class Walk {
   }
 }
 
+/** A number, which comes with five digits; a small one without its row of zeros. */
+function said(number) {
+  if (number === null) return "not finite";
+  return number !== 0 && Math.abs(number) < 1e-3 ? number.toExponential() : String(number);
+}
+
 function table({ names, rows, marked, about }) {
   const head = make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)));
   const body = rows.map((row, k) => {
-    const cells = row.map((number) => make("td", {}, number === null ? "not finite" : String(number)));
+    const cells = row.map((number) => make("td", {}, said(number)));
     if (marked[k]) cells.push(make("td", {}, "blocked: the flow ends here"));
     return make("tr", { className: marked[k] ? "marked" : "" }, ...cells);
   });

@@ -54,7 +54,7 @@ class TorchNetwork(Network):
         found: list[Represented] = []
 
         def begin(call: Call) -> Callable[[Tensor], None]:
-            account = self._account(call)
+            account = self._account(call, self._audience.probe_rows)
 
             def finish(output: Tensor) -> None:
                 if len(output) == samples:
@@ -111,7 +111,7 @@ class TorchNetwork(Network):
 
     def _begin(self, call: Call) -> Callable[[Tensor], None]:
         began = perf_counter()
-        account, step = self._account(call), self._audience.step
+        account, step = self._account(call, self._audience.rows), self._audience.step
         self._own += perf_counter() - began
 
         def finish(output: Tensor) -> None:
@@ -124,9 +124,9 @@ class TorchNetwork(Network):
 
         return finish
 
-    def _account(self, call: Call) -> _Account:
+    def _account(self, call: Call, choose: Callable[[int, int], Array | slice]) -> _Account:
         function = call.function
-        rows = Rows(call.x.shape, call.axis, self._audience.rows)
+        rows = Rows(call.x.shape, call.axis, choose)
         halves = 2 if function is not None and function.is_gated else 1
         width = rows.width // halves
         tally = self._audience.tally(call.name, call.name, function or call.label, width)
