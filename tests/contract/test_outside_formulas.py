@@ -20,11 +20,13 @@ from limen.certify.landmarks import landmarks
 from limen.certify.measure import FORMATS, ulp_error
 from limen.certify.reference import Reference
 from limen.certify.sample import sample
+from limen.certify.table import read
 from limen.formula.parse import parse
 
 OUTSIDE = tomllib.loads((Path(__file__).parent / "outside_formulas.toml").read_text("utf-8"))
 ULP = {"float32": 1.0, "float64": 2.0}
-KEYS = {"formula", "parameters", "why", "undecided", "float64"}
+CERTIFICATES = Path(__file__).parents[2] / "docs" / "outside_certificates.json"
+KEYS = {"formula", "parameters", "why", "undecided", "float64", "every_input"}
 
 # What float64 arrays are held to: where results are neither subnormal nor beside overflow, and for
 # inputs within float32's range, since x**2 overflows from 1e154 on.
@@ -37,6 +39,20 @@ def test_there_are_fifty_and_none_is_in_the_catalogue() -> None:
     for entry in OUTSIDE.values():
         assert entry.keys() <= KEYS
         assert parse(entry["formula"], parameters=entry.get("parameters", {})) not in known
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_what_every_input_showed_is_said(name: str) -> None:
+    """The certificates over all float32, which `tools/certify_outside.py` makes."""
+    found = {c.derivative: c for c in read(CERTIFICATES) if c.name == name}
+    assert found.keys() == {0, 1}
+    entry = OUTSIDE[name]
+    f = limen.activation(entry["formula"], **entry.get("parameters", {}))
+    assert {(c.formula, c.dtype, c.inputs) for c in found.values()} == {
+        (f.formula, "float32", 1 << 32)
+    }
+    misses = [c for c in found.values() if not c.holds(1.0)]
+    assert bool(misses) == ("every_input" in entry), [(c.derivative, c.max_ulp) for c in misses]
 
 
 @pytest.mark.parametrize("dtype", ULP)
