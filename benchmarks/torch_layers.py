@@ -247,9 +247,9 @@ def main() -> None:
     if given.only != "training":
         show(console, functions(SIZES[1:3] if quick else SIZES), given.markdown)
     batches, widths = (BATCHES[1:3], WIDTHS[1:2]) if quick else (BATCHES, WIDTHS)
-    names = (FORMULA, "gelu", "relu")
-    cases = [("MLP", name, b, w) for w in widths for name in names[:2] for b in batches]
-    cases += [("transformer", name, 256, 256) for name in names]
+    names = (FORMULA, "gelu")
+    cases = [("transformer", name, 256, 256) for name in names[:2]]
+    cases += [("MLP", name, b, w) for w in widths for b in batches for name in names]
     if given.only != "functions":
         wanted = [case for case in cases if not given.widths or case[3] in given.widths]
         show(console, training(wanted), given.markdown)
