@@ -92,6 +92,14 @@ def test_sixteen_bits_are_computed_in_thirty_two() -> None:
     np.testing.assert_allclose(y.float().numpy(), expected, rtol=2**-8)
 
 
+def test_a_square_that_is_scaled_down_does_not_overflow_alone() -> None:
+    f = limen.get("star_relu")
+    x = torch.tensor([1.84e19, 1.9e19, 1.95e19, 1.96e19])
+    y = lt.evaluate(f, x)
+    assert y.isfinite().tolist() == [True, True, True, False]
+    np.testing.assert_allclose(y.numpy(), f(x.numpy()), rtol=3e-7)
+
+
 def test_a_blocked_neuron_hands_nothing_on() -> None:
     x = torch.tensor([-1.0, 1.0], requires_grad=True)
     (grad,) = torch.autograd.grad(lt.Activation("relu")(x), x, torch.tensor([torch.inf, 2.0]))

@@ -300,6 +300,19 @@ def test_compact_in_other_layouts_and_twice_differentiated() -> None:
     assert torch.autograd.grad(grad.sum(), flow)[0].tolist() == [0.0, 1.0, 0.0, 1.0]
 
 
+def test_compact_and_smooth_has_first_derivatives_only() -> None:
+    """What it keeps does not tell the second one: it must not be zero without a word."""
+    x, flow = points = [torch.randn(5, requires_grad=True) for _ in range(2)]
+    (grad,) = torch.autograd.grad(
+        lt.Activation("gelu", compact=True)(x), x, flow, create_graph=True
+    )
+    (by_flow,) = torch.autograd.grad(grad.sum(), flow, retain_graph=True)
+    slope = limen.get("gelu").derivative()(x.detach().numpy())
+    np.testing.assert_allclose(by_flow.numpy(), slope, atol=1e-3)
+    with pytest.raises(FormulaError, match="gelu with compact=True has first derivatives only"):
+        torch.autograd.grad(grad.sum(), points)
+
+
 # --- The report ----------------------------------------------------------------------------------
 
 

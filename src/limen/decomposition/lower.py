@@ -17,6 +17,7 @@ from limen.formula.expression import (
     bind,
     evaluate,
     input_,
+    multiply,
     parameter,
     rebuild,
     substitute,
@@ -105,6 +106,9 @@ def _moderate(root: Expression) -> Expression:
                 return square_root(square, LARGE)
             case "power", (base, exponent):
                 return raised(base, exponent, LARGE)
+            case "multiply", (scale, product) if product.operation == "multiply":
+                if not scale.varies:  # 0.9 * (x * x), whose square may overflow alone
+                    return multiply(multiply(scale, product.arguments[0]), product.arguments[1])
         return rebuild(node, arguments)
 
     moderate: Expression = evaluate(spread_denominators(root), visit)

@@ -52,7 +52,7 @@ def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
         return operators.value(inputs, key, orders)
     native = native_of(key, tuple(orders))
     if native.same is not None and inputs[0].nbytes < POOLED:
-        return native.same(inputs[0])
+        return native.same(*inputs)
     return _Value.apply(native, *inputs) if _need_grad(inputs) else value_of(native, inputs)
 
 
@@ -110,10 +110,9 @@ def _is_transformed() -> bool:
 
 
 def _need_grad(tensors: Iterable[Tensor]) -> bool:
-    if is_grad_enabled():
-        for x in tensors:
-            if x.requires_grad:
-                return True
+    for x in tensors:
+        if x.requires_grad:
+            return is_grad_enabled()
     return False
 
 

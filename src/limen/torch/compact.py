@@ -65,7 +65,26 @@ class _Compact(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
-        return None, _CompactFlow.apply(ctx.key, grad_output, *ctx.saved_tensors)
+        held, *kept = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            kept = [_FirstOnly.apply(ctx.key, y) for y in kept]
+        return None, _CompactFlow.apply(ctx.key, grad_output, held, *kept)
+
+
+class _FirstOnly(torch.autograd.Function):
+    """A kept output, which does not tell the second derivative: it must not be taken for zero."""
+
+    @staticmethod
+    def forward(ctx: Any, key: str, y: Tensor) -> Tensor:
+        ctx.key = key
+        return y.view_as(y)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        raise FormulaError(
+            f"{function_of(ctx.key).name} with compact=True has first derivatives only; without "
+            "it, of any order"
+        )
 
 
 class _CompactFlow(torch.autograd.Function):

@@ -40,14 +40,15 @@ class _LinearAfter(torch.autograd.Function):
         weight, *inputs = ctx.saved_tensors
         _, _, by_weight, by_bias, *by_inputs = ctx.needs_input_grad
         rows = grad_output.reshape(grad_output.shape[:-1].numel(), grad_output.shape[-1])
+        grad_weight = None
+        if by_weight:  # first, so that the activation is gone before the flow needs as much memory
+            again = value_again(inputs, ctx.key, ctx.orders, after=grad_output)
+            grad_weight = rows.t() @ again.to(weight.dtype).reshape(-1, again.shape[-1])
+            del again
         grads: list[Tensor | None] = [None] * len(inputs)
         if any(by_inputs):
             flow = (rows @ weight).view(inputs[0].shape).to(inputs[0].dtype)
             grads = list(flows(flow, inputs, ctx.key, ctx.orders))
-        grad_weight = None
-        if by_weight:
-            again = value_again(inputs, ctx.key, ctx.orders, after=grad_output)
-            grad_weight = rows.t() @ again.to(weight.dtype).reshape(-1, again.shape[-1])
         return None, None, grad_weight, rows.sum(0) if by_bias else None, *grads
 
 
