@@ -21,7 +21,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "errors": (
         "DtypeError", "FileError", "FormulaError", "LimenError", "MissingPackageError",
-        "OrderError", "ShapeError", "UnknownNameError",
+        "OrderError", "ShapeError", "TooLongError", "UnknownNameError",
     ),
     "formula.analysis.answers": ("ENDLESS", "UNKNOWN"),
     "function": ("ActivationFunction",),

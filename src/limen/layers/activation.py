@@ -77,7 +77,7 @@ class Activation(Layer):
 
     @property
     def learnable(self) -> Mapping[str, Parameter]:
-        """The learnable parameters by name: to read and to give numbers, not to replace."""
+        """The learnable parameters by name, to read and to give numbers to."""
         return MappingProxyType(self._learnable)
 
     @property

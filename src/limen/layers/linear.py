@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from limen.errors import ShapeError
 from limen.layers.layer import Layer
-from limen.layers.parameter import Parameter, own_parameter
+from limen.layers.parameter import Parameter, not_to_be_replaced
 
 __all__ = ["Linear"]
 
@@ -52,8 +52,23 @@ class Linear(Layer):
         self._weight = Parameter("weight", (outputs, inputs))
         self._bias = Parameter("bias", (outputs,)) if bias else None
 
-    weight: Parameter = own_parameter("weight", "The weights, of shape `(outputs, inputs)`.")
-    bias: Parameter | None = own_parameter("bias", "The biases, of shape `(outputs,)`, or None.")
+    @property
+    def weight(self) -> Parameter:
+        """The weights."""
+        return self._weight
+
+    @weight.setter
+    def weight(self, weight: object) -> None:
+        raise not_to_be_replaced(self, "weight")
+
+    @property
+    def bias(self) -> Parameter | None:
+        """The biases, if there are any."""
+        return self._bias
+
+    @bias.setter
+    def bias(self, bias: object) -> None:
+        raise not_to_be_replaced(self, "bias")
 
     @property
     def formula(self) -> str:
@@ -85,21 +100,21 @@ class Linear(Layer):
 
     def compute(self, x: Array, out: Array | None = None) -> Array:
         """The weighted sums; `out` must not be `x`."""
-        y: Array = np.matmul(x, self.weight.value.T, out=out)
-        if self.bias:
-            y += self.bias.value
+        y: Array = np.matmul(x, self._weight.value.T, out=out)
+        if self._bias:
+            y += self._bias.value
         return y
 
     def flow(self, x: Array, grad_output: Array, grad_input: Array) -> None:
         """The flow through the weights, against the direction of the sums."""
-        np.matmul(grad_output, self.weight.value, out=grad_input)
+        np.matmul(grad_output, self._weight.value, out=grad_input)
 
     def teach(self, x: Array, grad_output: Array, grads: Sequence[Array]) -> None:
         """The gradients by weights and biases, summed over the samples."""
         if x.ndim == 1:
             x, grad_output = x[np.newaxis], grad_output[np.newaxis]
         np.matmul(grad_output.T, x, out=grads[0])
-        if self.bias:
+        if self._bias:
             # A product with ones adds up the rows, two to three times as fast as np.add.reduce.
             np.matmul(_ones(len(x), x.dtype), grad_output, out=grads[1])
 

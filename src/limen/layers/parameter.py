@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from limen import memory
 from limen.errors import OrderError, ShapeError
 from limen.layers.arrays import real_array
 
-__all__ = ["Parameter", "joined", "lies_behind", "own_parameter", "side_by_side"]
+__all__ = ["Parameter", "joined", "lies_behind", "not_to_be_replaced", "side_by_side"]
 
 
 class Parameter:
@@ -107,19 +106,15 @@ class Parameter:
         return f"<Parameter {self.name}: shape {self.shape}, {dtype}>"
 
 
-def own_parameter(name: str, doc: str) -> Any:
-    """A property of a layer that gives its own parameter `_name`, which stays the same one.
+def not_to_be_replaced(layer: object, name: str) -> AttributeError:
+    """What to raise where another parameter is put in the place of a layer's own.
 
     A training step and an optimizer hold on to it: another in its place would never learn.
     """
-
-    def refuse(layer: Any, value: object) -> None:
-        raise AttributeError(
-            f"{layer.place}: {name} is the layer's own for good, as training steps and optimizers "
-            f"know it; give it other numbers: layer.{name}.value = ..."
-        )
-
-    return property(attrgetter(f"_{name}"), refuse, doc=doc)
+    return AttributeError(
+        f"{getattr(layer, 'place', layer)}: {name} is the layer's own for good, as training steps "
+        f"and optimizers know it; give it other numbers: layer.{name}.value = ..."
+    )
 
 
 def side_by_side(parameters: Sequence[Parameter], dtype: np.dtype[Any]) -> None:
