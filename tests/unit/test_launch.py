@@ -36,8 +36,7 @@ def numbers(size: int, dtype: type, seed: int = 0) -> np.ndarray:
         return x.astype(dtype)
 
 
-def caller(name: str, direction: str) -> Callable[..., np.ndarray]:
-    f = limen.get(name)
+def caller(f: limen.ActivationFunction, direction: str) -> Callable[..., np.ndarray]:
     return f if direction == "forward" else lambda x, out=None: f.backward(x[::-1], x, out=out)
 
 
@@ -56,7 +55,7 @@ def each_alone(name: str, direction: str, x: np.ndarray) -> bytes:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_element_alone_and_among_others(name: str, dtype: type, direction: str) -> None:
     x = numbers(101, dtype)  # 101 leaves a tail in every vector loop
-    assert caller(name, direction)(x).tobytes() == each_alone(name, direction, x)
+    assert caller(limen.get(name), direction)(x).tobytes() == each_alone(name, direction, x)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -72,7 +71,7 @@ def test_an_element_alone_and_among_others(name: str, dtype: type, direction: st
 def test_layout_does_not_change_a_bit(
     name: str, direction: str, dtype: type, size: int, shift: int, step: int, seed: int
 ) -> None:
-    call = caller(name, direction)
+    call = caller(limen.get(name), direction)
     x = numbers(size, dtype, seed)
     expected = call(x).tobytes()
     room = np.zeros(size * abs(step) + 32, dtype)
@@ -91,16 +90,17 @@ def test_every_way_gives_the_same_bits(
     name: str, dtype: type, direction: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Directly, in tiles, past the cache, on one thread and on three, quick and long."""
-    f = limen.get(name)
     x = numbers(7 * sweep.TILE * 4 + 77, dtype)
-    call = caller(name, direction)
     for _ in range(3):
-        expected = call(x)
+        expected = caller(limen.get(name), direction)(x)
     results = {}
+    monkeypatch.setattr(cpu, "_WORTH_JOINING", 0.0)
+    monkeypatch.setattr(cpu, "_WORTH_WAKING", 0.0)
+    f = limen.get(name).with_parameters()  # whose kernels have been timed by nobody
+    call = caller(f, direction)
     monkeypatch.setattr(f._launchers, f"quick_{direction}", lambda *arrays: None)
     for count in ("1", "3"):
         monkeypatch.setenv("LIMEN_NUM_THREADS", count)
-        monkeypatch.setattr(cpu, "_WORTH_SHARING", 0.0)
         monkeypatch.setattr(cpu, "_MEMORY_COST", 1.0)
         monkeypatch.setattr(cpu, "_STREAM_FROM", 1 << 40)
         results[f"{count} threads"] = call(x)
@@ -315,7 +315,9 @@ def test_parameter_gradients_depend_on_neither_threads_nor_layout_nor_place(
     x[~np.isfinite(x)] = 1
     flow = np.random.default_rng(1).standard_normal(x.shape).astype(np.float32)
     expected, sums = elu.backward(flow, x, parameters=True)
-    monkeypatch.setattr(cpu, "_WORTH_SHARING", 0.0)
+    monkeypatch.setattr(cpu, "_WORTH_JOINING", 0.0)
+    monkeypatch.setattr(cpu, "_WORTH_WAKING", 0.0)
+    elu = elu.with_parameters()  # whose kernels have been timed by nobody
     for count in ("1", "2", "5"):
         monkeypatch.setenv("LIMEN_NUM_THREADS", count)
         for order in "CF":
