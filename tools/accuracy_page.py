@@ -7,6 +7,7 @@ python tools/accuracy_page.py docs/certificates.json docs/outside_certificates.j
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import tomllib
@@ -70,7 +71,7 @@ def outside(certificates: Sequence[Certificate]) -> str:
     lines = ["| formula | value | derivative | |", "| --- | ---: | ---: | --- |"]
     for name, entry in formulas.items():
         of = [found.get((name, order)) for order in (0, 1)]
-        cells = ["" if c is None else f"{up(c.max_ulp):,.3f}" for c in of]
+        cells = ["" if c is None else _largest(c) for c in of]
         values = ", ".join(f"{key} = {value}" for key, value in entry.get("parameters", {}).items())
         open_ = sum(c.undecided for c in of if c is not None)
         said = [f"{open_:,} undecided"] if open_ else []
@@ -79,6 +80,11 @@ def outside(certificates: Sequence[Certificate]) -> str:
         title = f"`{formula}`" + (f" ({values})" if values else "")
         lines.append(f"| {title} | {cells[0]} | {cells[1]} | {'; '.join(said)} |")
     return "\n".join(lines) + "\n"
+
+
+def _largest(certificate: Certificate) -> str:
+    error = certificate.max_ulp
+    return f"{up(error):,.3f}" if math.isfinite(error) else "wrong"
 
 
 def main(certificates: str, of_outside: str) -> None:
