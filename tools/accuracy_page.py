@@ -74,7 +74,9 @@ def outside(certificates: Sequence[Certificate]) -> str:
         cells = ["" if c is None else _largest(c) for c in of]
         values = ", ".join(f"{key} = {value}" for key, value in entry.get("parameters", {}).items())
         open_ = sum(c.undecided for c in of if c is not None)
-        said = [f"{open_:,} undecided"] if open_ else []
+        share = min((c.inputs / c.of for c in of if c is not None), default=1.0)
+        said = [f"{share:.0%} of all inputs and a sample of the others"] if share < 1 else []
+        said += [f"{open_:,} undecided"] if open_ else []
         said += [entry["every_input"]] if "every_input" in entry else []
         formula = entry["formula"].replace("|", "\\|")
         title = f"`{formula}`" + (f" ({values})" if values else "")
