@@ -51,8 +51,10 @@ def test_what_every_input_showed_is_said() -> None:
         assert (
             c.formula == limen.activation(entry["formula"], **entry.get("parameters", {})).formula
         )
-    misses = {c.name for c in certificates if not c.holds(1.0)}
-    assert misses == {name for name, entry in OUTSIDE.items() if "every_input" in entry}
+    wrong = {c.name for c in certificates if c.wrong or c.max_ulp > 1}
+    assert wrong == {name for name, entry in OUTSIDE.items() if "every_input" in entry}
+    doubtful = {c.name for c in certificates if c.unbounded} - wrong
+    assert all("undecided" in OUTSIDE[name] for name in doubtful)
 
 
 @pytest.mark.parametrize("dtype", ULP)
