@@ -3,7 +3,7 @@
 LIMEN_TIER=general python tools/certify_outside.py docs/outside_certificates.json
 
 The formulas are those of tests/contract/outside_formulas.toml. Certificates whose formula and
-kernel are still the same are kept, so that work which was interrupted goes on; about 40 minutes.
+kernel are still the same are kept, so that work which was interrupted goes on; about an hour.
 """
 
 from __future__ import annotations

@@ -193,10 +193,22 @@ atexit.register(lambda: [f(x, out=out) for _ in range(3)])  # hands are awake, o
 for _ in range(30):
     f(x, out=out)
 """
+LATE = """
+from limen.kernels import board, hands
+hands._close()
+g = limen.get("tanh")
+for _ in range(30):
+    f(x, out=out)
+    g(x)
+assert out.tobytes() == expected
+assert board.BOARD.words[board.ALLOWED] == 0 and board.BOARD.are_asleep()
+"""
 
 
 @pytest.mark.parametrize(
-    "what", [FORK, FORK_WITHIN, LEAVE], ids=["forked", "forked in a task", "at the end"]
+    "what",
+    [FORK, FORK_WITHIN, LEAVE, LATE],
+    ids=["forked", "forked in a task", "at the end", "late"],
 )
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 def test_processes_that_fork_and_that_end(what: str) -> None:

@@ -1,8 +1,8 @@
 """The words that callers and hands share: whose turn it is, what there is to do, who is asleep.
 
 Hands (`hands.py`) are threads that do nothing but native work, without Python. One call at a time
-has them; whoever finds the board taken works alone. Tasks in Python that have threads of their own
-(`threads.py`) take it too, so that the kernels within them ask for no more.
+has them; whoever finds the board taken works alone. Work in Python that has threads of its own, or
+wants none, takes it too (`taken`), so that the kernels within ask for no more.
 
 The locks are CPython's own (`PyThread_allocate_lock`): native code and Python can take the same
 one.
@@ -24,7 +24,7 @@ MOST = 64
 # Words of the board, in lines of eight: what several threads write is in a line of its own.
 STATE = 0
 TURN, STARTED, ALLOWED, VARIABLE, PATIENCE, YIELD, CREDIT, CALLS = range(8, 16)
-RECORD, ARRAYS, HOW, SUMS, SIZE, PARTS, PART, CHUNK = range(16, 24)
+RECORD, ARRAYS, HOW, SUMS, SIZE, PARTS, PART, PIECE = range(16, 24)
 NEXT = 24  # for each part: the first element that nobody has taken
 _HANDS = NEXT + 8 * MOST
 ASLEEP, LOCK = _HANDS, _HANDS + 1  # for each hand
@@ -56,6 +56,7 @@ class _Board:
         self.address = -(-ctypes.addressof(self._memory) // _LINE) * _LINE
         self.words = (ctypes.c_int64 * _WORDS).from_address(self.address)
         self._variable = ctypes.create_string_buffer(_ENVIRONMENT)
+        self._is_closed = False
         self.clear()
 
     def clear(self) -> None:
@@ -78,8 +79,19 @@ class _Board:
         """How many hands a call may have here. The quick way then allows all that are wanted."""
         said = os.environ.get(threads.VARIABLE, "").encode()[: _ENVIRONMENT - 1]
         self._variable.value = said
+        if self._is_closed:
+            return 0
         self.words[ALLOWED] = min(threads.wanted(), MOST) - 1
         return min(threads.available(), MOST) - 1
+
+    def close(self) -> None:
+        """No call has hands any more, and those that are awake go to sleep."""
+        self._is_closed = True
+        self.words[ALLOWED] = self.words[PATIENCE] = 0
+
+    def are_asleep(self) -> bool:
+        """Whether all hands are."""
+        return all(self.words[ASLEEP + 8 * k] for k in range(self.words[STARTED]))
 
     def take(self) -> int:
         """Takes the turn, if nobody has it: then the lock, by which it is given back; else 0."""

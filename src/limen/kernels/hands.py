@@ -45,7 +45,7 @@ def ready() -> int:
     From here on the quick way (`quick.py`) allows as many.
     """
     wanted = BOARD.allow()
-    if BOARD.words[board.STARTED] < wanted and not _closing:
+    if BOARD.words[board.STARTED] < wanted:
         threads.undisturbed(partial(_start, wanted))
     return wanted
 
@@ -61,20 +61,14 @@ def _start(wanted: int) -> None:
 
 
 _starting = _thread.allocate_lock()
-_closing = False
 
 
 @atexit.register
 def _close() -> None:
     """Sends all hands to sleep: their machine code goes when Python does."""
-    global _closing
-    _closing = True
-    BOARD.words[board.PATIENCE] = 0
-    BOARD.words[board.ALLOWED] = 0
+    BOARD.close()
     stop = perf_counter() + 0.1
-    while perf_counter() < stop and not all(
-        BOARD.words[board.ASLEEP + 8 * k] for k in range(BOARD.words[board.STARTED])
-    ):
+    while perf_counter() < stop and not BOARD.are_asleep():
         sleep(1e-4)
 
 
@@ -240,7 +234,7 @@ def _take(code: Assembler, own: Word, scratch: Word) -> None:
     """Does pieces of the own part and then of the others', until none is left."""
     builder, zero = code.builder, code.word(0)
     record, arrays, how, sums, size, parts, part, piece = (
-        code.load(_word(code, index)) for index in range(board.RECORD, board.CHUNK + 1)
+        code.load(_word(code, index)) for index in range(board.RECORD, board.PIECE + 1)
     )
     done = code.variable(0)
     with code.loop(zero, parts) as k:
