@@ -66,6 +66,14 @@ def test_limits_and_what_lies_before_them(
         np.testing.assert_allclose(far, np.array([low, low, high, high], dtype), atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_numerator_that_overflows_first_does_not_show(dtype: type) -> None:
+    f = limen.activation("log(exp(x) + exp(2 * x) + 1)").derivative()  # a quotient that goes to 2
+    x = np.linspace(300, 800, 5001).astype(dtype)
+    np.testing.assert_array_equal(f(x), np.full_like(x, 2))
+    assert limen.activation("exp(2 * x) / (1 + exp(x))")(np.array([1000], dtype)) == np.inf
+
+
 @pytest.mark.parametrize("size", [1e153, 1e155, 1e200, 1e300])
 def test_squares_do_not_overflow_under_a_root(size: float) -> None:
     x = np.array([-size, size])

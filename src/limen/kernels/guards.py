@@ -45,6 +45,7 @@ LIMIT_NAMES = ("_at_minus_infinity", "_at_plus_infinity")
 formula begins with an underscore."""
 
 _CHOOSING = frozenset({"input", "where", "abs"} | COMPARISONS.keys())
+_GROWING = frozenset({"exp", "expm1", "sinh", "cosh"})
 _LARGEST = constant(sys.float_info.max)
 # Beyond this, NaN can only come of an overflow on the way (infinity minus infinity, or times 0),
 # and the limit is the value: a pole or a bound of the domain that far out has no use.
@@ -52,13 +53,32 @@ _FAR = constant(1 << 8)
 
 
 def with_limits(value: Expression, x: Expression) -> Expression:
-    """The value, and the limits where x is infinite, or where the value is NaN far out."""
+    """The value, and the limits where x is infinite, or where the value has got lost far out."""
     limit = apply("where", apply("less", x, ZERO), *map(parameter, LIMIT_NAMES))
     size = apply("abs", x)
-    settled = apply("where", apply("equal", value, value), value, limit)
-    inside = apply("where", apply("less_equal", size, _FAR), value, settled)
+    inside = apply("where", apply("less_equal", size, _FAR), value, _settled(value, limit))
     is_finite = apply("less_equal", size, _LARGEST)
     return apply("where", is_finite, inside, unless_nan(x, limit))
+
+
+def _settled(value: Expression, limit: Expression) -> Expression:
+    """The value where overflows on the way have left it a number, else the limit.
+
+    A quotient may be infinite because an exponential in its numerator overflows first; where there
+    is no limit, an infinite value stays.
+    """
+    known = apply("where", apply("equal", value, value), value, limit)
+    if not any(map(_may_overflow_first, walk(value))):
+        return known
+    limit_or_value = apply("where", apply("equal", limit, limit), limit, value)
+    is_finite = apply("less_equal", apply("abs", value), _LARGEST)
+    return apply("where", is_finite, value, limit_or_value)
+
+
+def _may_overflow_first(node: Expression) -> bool:
+    if node.operation != "divide" or not node.arguments[1].varies:
+        return False
+    return any(n.operation in _GROWING and n.varies for n in walk(node.arguments[0]))
 
 
 def unless_nan(x: Expression, other: Expression) -> Expression:
@@ -73,18 +93,25 @@ def relaxed(root: Expression, ranges: Mapping[Expression, Range]) -> Expression:
         if node.operation != "where":
             return rebuild(node, arguments)
         condition, yes, no = arguments
-        checked = node.arguments[0].arguments[0]
-        if is_nan_check(node.arguments[0]) and checked.varies and ranges[checked].is_number:
-            no = yes if checked.operation != "input" else no
-        if yes is no:
+        if yes is no or _always_holds(node.arguments[0], ranges):
             return yes
-        if _is_finite_check(condition) and no.operation == "where" and passes_nan(yes):
+        if _is_finite_input(condition) and no.operation == "where" and passes_nan(yes):
             size, largest = condition.arguments
             return apply("where", apply("less", largest, size), no.arguments[1], yes)
         return rebuild(node, (condition, yes, no))
 
     relaxed_root: Expression = evaluate(root, visit)
     return relaxed_root
+
+
+def _always_holds(condition: Expression, ranges: Mapping[Expression, Range]) -> bool:
+    """Whether a check of a result (not of an input, which may be NaN) asks for what is known."""
+    if is_nan_check(condition):
+        checked = condition.arguments[0]
+        return checked.varies and checked.operation != "input" and ranges[checked].is_number
+    if _is_finite_check(condition) and not _is_finite_input(condition):
+        return ranges[condition.arguments[0].arguments[0]].is_finite
+    return False
 
 
 def is_nan_check(condition: Expression) -> bool:
@@ -94,6 +121,11 @@ def is_nan_check(condition: Expression) -> bool:
 
 def _is_finite_check(condition: Expression) -> bool:
     return condition.operation == "less_equal" and condition.arguments[1] is _LARGEST
+
+
+def _is_finite_input(condition: Expression) -> bool:
+    size = condition.arguments[0] if _is_finite_check(condition) else condition
+    return size.operation == "abs" and size.arguments[0].operation == "input"
 
 
 def is_choice(node: Expression) -> bool:

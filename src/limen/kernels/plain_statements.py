@@ -26,8 +26,8 @@ from limen.formula.expression import (
 from limen.formula.stabilize import canonical
 from limen.kernels.constants import as_pair
 from limen.kernels.guards import relaxed
-from limen.kernels.plan import Plan, lower
-from limen.kernels.ranges import Range, ranges
+from limen.kernels.plan import LIMIT_NAMES, Plan, lower
+from limen.kernels.ranges import ANYTHING, Range, ranges
 from limen.kernels.statements import Passages, Statements, infix, is_number
 
 __all__ = ["PlainStatements", "relaxed_plan", "waves"]
@@ -62,7 +62,8 @@ def _inputs(plan: Plan) -> dict[str, Range]:
     """What is known of the inputs: where there are limits, they stand in for an infinite one."""
     if not plan.is_guarded:
         return {}
-    return {plan.inputs[-1]: Range(-_LARGEST_INPUT, _LARGEST_INPUT, True)}
+    limits = dict.fromkeys(LIMIT_NAMES, ANYTHING)
+    return {plan.inputs[-1]: Range(-_LARGEST_INPUT, _LARGEST_INPUT, True), **limits}
 
 
 class PlainStatements(Statements):

@@ -17,7 +17,7 @@ from limen.formula.expression import Expression, walk
 from limen.formula.operations import OPERATIONS
 from limen.kernels.constants import as_pair
 
-__all__ = ["Range", "ranges"]
+__all__ = ["ANYTHING", "Range", "ranges"]
 
 _INF = math.inf
 _SLACK = 2.0**-40
@@ -36,6 +36,11 @@ class Range(NamedTuple):
     high: float
     is_number: bool
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether it is neither infinite nor NaN."""
+        return self.is_number and -_INF < self.low and self.high < _INF
+
     def is_within(self, smallest: float, largest: float) -> bool:
         """Whether it is of one sign and its magnitude lies between two bounds."""
         return smallest <= self.low <= self.high <= largest or (
@@ -43,7 +48,8 @@ class Range(NamedTuple):
         )
 
 
-_ANYTHING = Range(-_INF, _INF, False)
+ANYTHING = Range(-_INF, _INF, False)
+"""The range of what nothing is known of."""
 
 
 def ranges(roots: Iterable[Expression], inputs: Mapping[str, Range]) -> dict[Expression, Range]:
@@ -51,7 +57,8 @@ def ranges(roots: Iterable[Expression], inputs: Mapping[str, Range]) -> dict[Exp
 
     Args:
         roots: lowered expressions.
-        inputs: what is known of the inputs; nothing of those that are missing.
+        inputs: what is known of inputs and parameters; nothing of inputs that are missing, and that
+            they are finite of parameters.
     """
     found: dict[Expression, Range] = {}
     for node in walk(*roots):
@@ -63,9 +70,9 @@ def _range(
     node: Expression, found: Mapping[Expression, Range], inputs: Mapping[str, Range]
 ) -> Range:
     if node.operation == "input":
-        return inputs.get(node.payload, _ANYTHING)
+        return inputs.get(node.payload, ANYTHING)
     if node.operation == "parameter":
-        return Range(-_LARGEST, _LARGEST, True)
+        return inputs.get(node.payload, Range(-_LARGEST, _LARGEST, True))
     if node.is_constant or not node.arguments:
         value, _ = as_pair(node)
         return Range(value, value, True)
@@ -81,7 +88,7 @@ _LARGEST = math.ldexp(2.0 - 2.0**-52, 1023)
 
 
 def _nothing_known(*arguments: Range) -> Range:
-    return _ANYTHING
+    return ANYTHING
 
 
 def _add(a: Range, b: Range) -> Range:
@@ -111,7 +118,7 @@ def _multiply(a: Range, b: Range) -> Range:
 
 def _divide(a: Range, b: Range) -> Range:
     if _holds_zero(b):
-        return _ANYTHING
+        return ANYTHING
     clash = _is_infinite(a) and _is_infinite(b)
     corners = [_quotient(p, q) for p in a[:2] for q in b[:2]]
     return Range(min(corners), max(corners), a.is_number and b.is_number and not clash)
@@ -138,7 +145,7 @@ def _monotone(
 
     def bound(a: Range) -> Range:
         if a.low < domain:
-            return _ANYTHING
+            return ANYTHING
         least, most = _below(function(a.low)), -_below(-function(a.high))
         return Range(max(low, least), min(high, most), a.is_number)
 
