@@ -39,7 +39,7 @@ class Range(NamedTuple):
     @property
     def is_finite(self) -> bool:
         """Whether it is neither infinite nor NaN."""
-        return self.is_number and -_INF < self.low and self.high < _INF
+        return self.is_number and self.low > -_INF and self.high < _INF
 
     def is_within(self, smallest: float, largest: float) -> bool:
         """Whether it is of one sign and its magnitude lies between two bounds."""
