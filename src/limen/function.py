@@ -212,6 +212,8 @@ class ActivationFunction(Properties):
             target = fresh if out is None else out
             if self._launchers.quick_backward(grad_output, *inputs, target):
                 return target
+        elif not parameters and (flows := self._quick_flows(grad_output, inputs, out)):
+            return flows
         arrays = self._admitted(inputs)
         first = arrays[0]
         flow = self._admitted_flow(grad_output, first)
@@ -231,6 +233,18 @@ class ActivationFunction(Properties):
         found = [r if out is not None or r.ndim else r[()] for r in results]
         grad_input = tuple(found) if self.is_gated else found[0]
         return (grad_input, dict(zip(names, sums, strict=True))) if parameters else grad_input
+
+    def _quick_flows(
+        self, grad_output: Any, inputs: tuple[Any, ...], out: Any
+    ) -> tuple[Array, ...] | None:
+        """The quick way of a gated function's backward pass; None for all that is not plain."""
+        targets = [_fresh(inputs) for _ in self.inputs] if out is None else out
+        if not isinstance(targets, tuple | list) or len(targets) != len(inputs):
+            return None
+        if out is not None and _share_memory(targets):
+            return None
+        is_done = self._launchers.quick_backward(grad_output, *inputs, *targets)
+        return tuple(targets) if is_done else None
 
     def derivative(self, by: int | str = 1) -> ActivationFunction:
         """The derivative, an activation function like any other.
