@@ -230,4 +230,5 @@ def _table(target: Target, grid: Grid, form: Form, chosen: list[_Run]) -> Table:
         offsets=tuple(s.offset for s in segments) if form.has_offsets else None,
         is_compensated=form.is_compensated,
         is_flow=form.is_flow,
+        is_zero_unsigned=target.is_zero_unsigned,
     )

@@ -61,6 +61,12 @@ class Target:
                 found.append(self._bisected(_GRID[k], _GRID[k + 1]))
         return sorted(found)
 
+    @cached_property
+    def is_zero_unsigned(self) -> bool:
+        """Whether it is 0 at -0: x + x**2 is, where x * (1 + x) is -0."""
+        value = self(-0.0)
+        return bool(value == 0 and not np.signbit(value))
+
     def _bisected(self, low: float, high: float) -> float:
         rises = self(high) > 0
         while low < (middle := (low + high) / 2) < high:

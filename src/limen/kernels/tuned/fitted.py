@@ -82,7 +82,8 @@ def value(x: Vector, table: Table) -> Outcome:
     b = x.builder
     is_zero = b.and_(x.equals(0.0), s.c0.equals(0.0))
     # At a root at 0, -0 + 0 has lost the sign that -0 * c1 keeps.
-    mended = result if table.is_folded else (s.t * s.c1).where(is_zero, result)
+    at_zero = x.lift(0.0) if table.is_zero_unsigned else s.t * s.c1
+    mended = result if table.is_folded else at_zero.where(is_zero, result)
     is_odd = (result if table.rests is None else result * _ROOM).is_not_normal()
     return Outcome(result, is_odd, mended, b.and_(is_odd, b.not_(is_zero)))
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 __all__ = ["ROUNDER", "SEGMENTS", "Table"]
@@ -48,6 +48,7 @@ class Table:
         is_compensated: whether the first-order term is added without an error of its own: needed
             where the function has roots inside, and c0 is 0.
         is_flow: whether the function is a derivative, which gradients are multiplied with.
+        is_zero_unsigned: whether the function is 0 at -0, as at 0, and not -0.
     """
 
     parity: str
@@ -60,6 +61,7 @@ class Table:
     offsets: tuple[float, ...] | None
     is_compensated: bool
     is_flow: bool
+    is_zero_unsigned: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         extra = [row for row in (self.rests, self.offsets) if row is not None]
@@ -96,7 +98,8 @@ class Table:
     @property
     def digest(self) -> str:
         """A name made of everything in the table."""
-        return hashlib.blake2b(repr(self).encode(), digest_size=12).hexdigest()
+        everything = repr(self) + "+0" * self.is_zero_unsigned
+        return hashlib.blake2b(everything.encode(), digest_size=12).hexdigest()
 
     def to_data(self) -> dict[str, Any]:
         """The table as JSON can hold it; numbers in hexadecimal, exact and short."""
@@ -126,6 +129,7 @@ class Table:
             offsets=None if data["offsets"] is None else _numbers(data["offsets"]),
             is_compensated=bool(data["is_compensated"]),
             is_flow=bool(data["is_flow"]),
+            is_zero_unsigned=bool(data.get("is_zero_unsigned", False)),
         )
 
 
