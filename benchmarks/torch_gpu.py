@@ -105,7 +105,8 @@ def functions(sizes: tuple[int, ...], until: float) -> Iterator[list[str]]:
                 }
                 kind = [name, str(dtype).removeprefix("torch."), f"{size:,}"]
                 with torch.no_grad():
-                    yield [*kind, "forward", *cells(forward, 1e6, 1)]
+                    found = cells(forward, 1e6, 1)
+                yield [*kind, "forward", *found]
                 yield [*kind, "with backward", *cells(both, 1e6, 1)]
 
 

@@ -100,8 +100,8 @@ def check(found: Any, wanted: Any, dtype: str, what: str, besides: float = 2e-7)
 # --- Every function ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", DTYPES)  # of one function in a row: they share the reference
 def test_values_and_gradients(name: str, dtype: str) -> None:
     f = limen.get(name)
     for numbers, besides in ((ORDINARY, 2e-7), (FAR, 1e-6), (TINY, 1e-30), (SPECIAL, 0.0)):
