@@ -56,7 +56,18 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
 
 
 def timed(calls: dict[str, Call]) -> dict[str, float]:
-    """The median over rounds of each call's time by the first one's, all taking turns."""
+    """The median over rounds of each call's time by the first one's."""
+    rounds = rounds_of(calls, seconds)
+    first = next(iter(calls))
+    return {n: statistics.median(r[n] / r[first] for r in rounds) for n in calls} | {
+        "seconds": statistics.median(r[first] for r in rounds)
+    }
+
+
+def rounds_of(
+    calls: dict[str, Call], seconds: Callable[[Call, int], float]
+) -> list[dict[str, float]]:
+    """The seconds that each call takes, in rounds in which all take turns."""
     lasts = {}
     for name, call in calls.items():
         call()
@@ -64,13 +75,9 @@ def timed(calls: dict[str, Call]) -> dict[str, float]:
         lasts[name] = seconds(call, 1)
     often = {name: max(1, int(LEAST / max(last, 1e-7))) for name, last in lasts.items()}
     count = ROUNDS if sum(lasts.values()) < LONG else FEW_ROUNDS
-    rounds = [
+    return [
         {name: seconds(call, often[name]) for name, call in calls.items()} for _ in range(count)
     ]
-    first = next(iter(calls))
-    return {n: statistics.median(r[n] / r[first] for r in rounds) for n in calls} | {
-        "seconds": statistics.median(r[first] for r in rounds)
-    }
 
 
 def seconds(call: Call, times: int) -> float:

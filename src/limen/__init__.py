@@ -20,8 +20,8 @@ __version__ = "0.1.0"
 # Where each public name lives. Everything loads when it is first used.
 _HOMES = {
     "errors": (
-        "DtypeError", "FileError", "FormulaError", "LimenError", "MissingPackageError",
-        "OrderError", "ShapeError", "TooLongError", "UnknownNameError",
+        "DeviceError", "DtypeError", "FileError", "FormulaError", "LimenError",
+        "MissingPackageError", "OrderError", "ShapeError", "TooLongError", "UnknownNameError",
     ),
     "formula.analysis.answers": ("ENDLESS", "UNKNOWN"),
     "function": ("ActivationFunction",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "DeviceError",
     "DtypeError",
     "FileError",
     "FormulaError",
@@ -57,6 +58,10 @@ class ShapeError(LimenError, ValueError):
 
 class DtypeError(LimenError, TypeError):
     """An array whose dtype limen does not compute with."""
+
+
+class DeviceError(LimenError, RuntimeError):
+    """Tensors of one call that are on different devices."""
 
 
 class OrderError(LimenError, RuntimeError):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import limen
+from limen.decomposition.source import flow_source, value_source
 
 torch = pytest.importorskip("torch")
 lt = pytest.importorskip("limen.torch")
@@ -59,6 +60,32 @@ def test_values_and_gradients(name: str, way: str) -> None:
     inputs = tensors(name)
     for expected, found in zip(exact(name, inputs), computed(function, inputs), strict=True):
         np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", limen.names())
+def test_numbers_to_choose_from_have_the_digits_of_the_input(name: str) -> None:
+    inputs = tensors(name, torch.float64)
+    for expected, found in zip(
+        exact(name, inputs),
+        computed(lambda *xs: lt.evaluate(limen.get(name), *xs), inputs),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", limen.names())
+def test_pytorch_reads_the_sources_of_kernels(name: str) -> None:
+    from torch.cuda.jiterator import _CodeParser
+
+    f = limen.get(name)
+    assert _CodeParser(value_source(f)).function_name == "limen_value"
+    assert _CodeParser(flow_source(f)).function_name == "limen_flows"
+
+
+def test_inputs_on_two_devices_are_refused() -> None:
+    act = lt.Activation("swish", learnable="beta")
+    with pytest.raises(limen.DeviceError, match="the input is on meta, and a parameter or"):
+        act(torch.ones(2, device="meta"))
 
 
 def test_a_compiled_graph_holds_no_operator_of_ours() -> None:

@@ -62,7 +62,7 @@ def test_a_cell_is_a_path_or_comes_down_to_paths(name: str, framework: str) -> N
             if node.arguments:
                 yield from paths(node.operation, (*within, name))
 
-    homes = {"torch": ("torch",), "exported": ("torch",), "jax": ("jax",)}[framework]
+    homes = {"torch": ("torch",), "exported": ("torch",), "jax": ("jax",), "cuda": ()}[framework]
     for path in paths(name):
         assert path.split(".")[0] in {"operator", "limen", *homes}, path
         assert "jax" not in path or framework == "jax"

@@ -11,10 +11,11 @@ from limen.decomposition.lower import is_single
 __all__ = ["clip", "maximum", "minimum", "where"]
 
 
-def where(condition: Any, yes: Any, no: Any) -> Any:
-    """`torch.where`, and of two numbers in float64 where float32 would round them."""
+def where(condition: Any, yes: Any, no: Any, dtype: Any = None) -> Any:
+    """`torch.where`, and of two numbers in a dtype; in float64 where float32 would round them."""
     if isinstance(yes, float) and isinstance(no, float):
-        dtype = torch.float32 if is_single(yes) and is_single(no) else torch.float64
+        if dtype is None:
+            dtype = torch.float32 if is_single(yes) and is_single(no) else torch.float64
         yes = torch.full((), yes, dtype=dtype, device=condition.device)
     return torch.where(condition, yes, no)
 

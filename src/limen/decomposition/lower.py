@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ctypes import c_float
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, get_args
 
@@ -43,6 +43,7 @@ def decomposed(
     framework: Framework,
     learnable: tuple[str, ...] = (),
     number: Callable[[float], Any] = float,
+    dtype: Any = None,
 ) -> Program:
     """A function's value as a program of calls of a framework's functions.
 
@@ -51,6 +52,7 @@ def decomposed(
         framework: "torch", "jax", or "exported" for PyTorch operations that ONNX has too.
         learnable: parameters that the program takes after the inputs instead.
         number: makes the constants.
+        dtype: that of PyTorch's that is computed in; numbers alone do not tell it.
 
     Returns:
         The program: of as many arrays as the function has inputs, of float32 or float64, and as
@@ -69,8 +71,10 @@ def decomposed(
         numbers |= added
     leaves = (*map(input_, f.inputs), *map(parameter, learnable))
     names = _names(framework)
-    lowered = _lowered(expression, names, leaves)
-    return Program(lowered, f.inputs, numbers, _functions(names), number, learnable)
+    lowered, functions = _lowered(expression, names, leaves), _functions(names)
+    if dtype is not None:
+        functions = functions | {"where": partial(functions["where"], dtype=dtype)}
+    return Program(lowered, f.inputs, numbers, functions, number, learnable)
 
 
 def written(f: ActivationFunction, framework: Framework) -> Program:

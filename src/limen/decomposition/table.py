@@ -3,7 +3,8 @@
 A cell is the path of a function in the framework, or, where the framework has none that is exact,
 a formula of `a`, `b`, `c` in operations of the same column. `exported` are PyTorch's operations
 that have an ONNX operator of their own: ONNX lacks erfc, expm1 and log1p, and what exporters write
-in their place (`1 - erf(a)`, `exp(a) - 1`) cancels.
+in their place (`1 - erf(a)`, `exp(a) - 1`) cancels. `cuda` are CUDA's own functions, in the source
+of a kernel.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal, NamedTuple
 
 __all__ = ["AS_WRITTEN", "TABLE", "Framework", "Row"]
 
-Framework = Literal["torch", "jax", "exported"]
+Framework = Literal["torch", "jax", "exported", "cuda"]
 
 
 class Row(NamedTuple):
@@ -21,22 +22,29 @@ class Row(NamedTuple):
     torch: str
     jax: str
     exported: str
+    cuda: str
 
 
 def _everywhere(cell: str) -> Row:
     """The same function, or formula, for everyone."""
-    return Row(cell, cell, cell)
+    return Row(cell, cell, cell, cell)
 
 
 def _here(name: str, exported: str = "") -> Row:
     """A function that takes numbers beside arrays, as formulas have them."""
     torch = f"limen.decomposition.for_torch.{name}"
-    return Row(torch, f"jax.numpy.{name}", exported or torch)
+    return Row(torch, f"jax.numpy.{name}", exported or torch, _in_cuda(name))
 
 
-def _named(name: str, jax: str = "", exported: str = "") -> Row:
+def _named(name: str, jax: str = "", exported: str = "", cuda: str = "") -> Row:
     """A function of PyTorch, by JAX's name for it where that is another."""
-    return Row(f"torch.{name}", f"jax.{jax or 'numpy.' + name}", exported or f"torch.{name}")
+    torch = f"torch.{name}"
+    return Row(torch, f"jax.{jax or 'numpy.' + name}", exported or torch, cuda or _in_cuda(name))
+
+
+def _in_cuda(name: str) -> str:
+    """A function that writes a call in a kernel's source."""
+    return f"limen.decomposition.for_cuda.{name}"
 
 
 # erfc(a) exp(a**2) for a >= 0, to 1.2e-7: Press et al., Numerical Recipes (2nd edition), erfcc.
@@ -118,9 +126,16 @@ TABLE: dict[str, Row] = {
         "torch.special.erfcx",
         f"=where(a < 0.46875, exp(a**2) * erfc(a), where(a < 4, {_CODY_MIDDLE}, {_CODY_FAR}))",
         f"=where(a < 0, 2 * exp(a**2) - {_ERFCX}, {_ERFCX})",
+        _in_cuda("erfcx"),
     ),
-    # Runtimes cut theirs off: onnxruntime's sigmoid is wrong by up to 1e-7 below -17.
-    "sigmoid": _named("sigmoid", "nn.sigmoid", exported="=1 / (1 + exp(-a))"),
+    # Runtimes cut theirs off: onnxruntime's sigmoid is wrong by up to 1e-7 below -17. In CUDA's
+    # float32, exp(-a) overflows where the value is not yet 0.
+    "sigmoid": _named(
+        "sigmoid",
+        "nn.sigmoid",
+        exported="=1 / (1 + exp(-a))",
+        cuda="=where(a < 0, exp(-abs(a)), 1) / (1 + exp(-abs(a)))",
+    ),
     # Mächler, Accurately computing log(1 - exp(-|a|)) (2012).
     "softplus": _everywhere("=maximum(a, 0) + log1p(exp(-abs(a)))"),
     "tanhshrink": _everywhere(f"=where(abs(a) < 1, {_TANHSHRINK}, a - tanh(a))"),

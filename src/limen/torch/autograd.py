@@ -51,7 +51,7 @@ def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
             return Lowered.apply(key, orders, *inputs)
         return operators.value(inputs, key, orders)
     native = native_of(key, tuple(orders))
-    if native.same is not None and inputs[0].nbytes < POOLED:
+    if native.same is not None and (inputs[0].nbytes < POOLED or not inputs[0].is_cpu):
         return native.same(*inputs)
     return _Value.apply(native, *inputs) if _need_grad(inputs) else value_of(native, inputs)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from limen.errors import DtypeError, FormulaError, ShapeError
+from limen.errors import DeviceError, DtypeError, FormulaError, ShapeError
 from limen.function import ActivationFunction
 from limen.registry import resolve
 from limen.torch.autograd import value
@@ -40,6 +40,7 @@ def evaluate(function: Named, *inputs: Tensor) -> Tensor:
         DtypeError: for what is no tensor of numbers in memory, complex tensors, and dtypes limen
             does not compute with.
         ShapeError: for a gate and a value whose shapes do not go together.
+        DeviceError: for a gate and a value on different devices.
         TypeError: for another number of tensors than the function has inputs.
 
     Example:
@@ -94,8 +95,13 @@ def admitted(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
 def _together(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     """Inputs of one dtype and one shape, by PyTorch's rules."""
     floating = [_floating(x) for x in inputs]
-    dtype = floating[0].dtype
+    dtype, device = floating[0].dtype, floating[0].device
     for x in floating[1:]:
+        if x.device != device:
+            raise DeviceError(
+                f"the input is on {device}, and a parameter or the other input on {x.device}: "
+                f'move the module, or that tensor, with .to("{device}")'
+            )
         if x.dtype != dtype:
             dtype = torch.promote_types(dtype, x.dtype)
     alike = [x if x.dtype == dtype else x.to(dtype) for x in floating]

@@ -1,12 +1,13 @@
 """What a function makes of tensors, and nothing of autograd: kernels where there are any.
 
 On the CPU limen's kernels work on the tensors' own memory. On any other device the function is
-PyTorch's own operations, of the stable form (see `decomposition`).
+PyTorch's own operations, of the stable form (see `decomposition`); on GPUs of CUDA, fused into one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import ml_dtypes
@@ -23,6 +24,7 @@ from limen.kernels import threads
 from limen.kernels.arrays import FLOATS
 from limen.launchers import Launchers
 from limen.registry import get
+from limen.torch.jitted import Jitted
 
 __all__ = [
     "POOLED",
@@ -64,16 +66,18 @@ class Native:
         orders: how often by each input.
         forward: for each dtype, its kernel as a call of addresses; None where there is no such way.
         backward: the same for the backward pass.
+        jitted: its kernels on GPUs.
         same: PyTorch's operator, derivatives included, where it is as exact and there is nothing
             to win; but for large tensors, which it allocates afresh.
     """
 
-    __slots__ = ("backward", "forward", "function", "key", "orders", "same")
+    __slots__ = ("backward", "forward", "function", "jitted", "key", "orders", "same")
 
     def __init__(self, function: ActivationFunction, key: str, orders: tuple[int, ...]) -> None:
         self.function, self.key, self.orders = function, key, orders
         self.forward = _Addressed(function, "forward")
         self.backward = _Addressed(function, "backward")
+        self.jitted = Jitted(function)
         self.same = torch.relu if _is_relu(function) else None
 
 
@@ -100,9 +104,10 @@ class _Addressed(dict[torch.dtype, Callable[..., Any] | None]):
 
 def value_of(native: Native, inputs: Sequence[Tensor]) -> Tensor:
     """The function's value; inputs of one shape and one dtype."""
-    if not have_kernels(inputs):
-        return decomposed_value(native.function, inputs)
     x = inputs[0]
+    if not have_kernels(inputs):
+        found = native.jitted.value(inputs) if x.is_cuda else None
+        return decomposed_value(native.function, inputs) if found is None else found
     out, call = fresh_like(x), native.forward[x.dtype]
     if call is not None and _are_rows(inputs):
         addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
@@ -118,6 +123,9 @@ def flows_through(
 ) -> Sequence[Tensor]:
     """The flow by each input, in one pass over memory."""
     if not have_kernels(inputs):
+        found = native.jitted.flows(grad_output, inputs) if grad_output.is_cuda else None
+        if found is not None:
+            return found
         f = native.function
         slopes = [decomposed_value(f.derivative(name), inputs) for name in f.inputs]
         return [handed_on(grad_output, slope) for slope in slopes]
@@ -207,13 +215,17 @@ class _Memory:
         }
 
 
+_program = lru_cache(4096)(decomposed)
+"""Programs that are made once: it takes longer than to run them."""
+
+
 def decomposed_value(
     f: ActivationFunction, inputs: Sequence[Tensor], framework: Framework = "torch"
 ) -> Tensor:
     """The function's value, made of PyTorch's own operations."""
     first = inputs[0]
-    wide = WIDER.get(first.dtype)
-    value = decomposed(f, framework)(*(inputs if wide is None else [x.to(wide) for x in inputs]))
+    wide = WIDER.get(first.dtype, first.dtype)
+    value = _program(f, framework, dtype=wide)(*[x.to(wide) for x in inputs])
     if not isinstance(value, Tensor):  # a constant
         return torch.full_like(first, value)
     if any(value is x for x in inputs):

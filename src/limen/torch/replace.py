@@ -175,7 +175,7 @@ def with_convention(f: ActivationFunction, module: nn.Module) -> ActivationFunct
     probes = torch.linspace(*_PROBES[:2], int(_PROBES[2]), dtype=torch.float64)
     at = torch.tensor(kinks, dtype=torch.float64)
     try:
-        theirs = copy.deepcopy(module).double().train(False)
+        theirs = copy.deepcopy(module).to("cpu", torch.float64).train(False)
         with torch.no_grad():
             is_same = torch.allclose(
                 theirs(probes), torch.from_numpy(f(probes.numpy())), atol=_SAME
