@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from limen.decomposition.source import flow_source, value_source
 
 torch = pytest.importorskip("torch")
 lt = pytest.importorskip("limen.torch")
+
+from limen.torch.jitted import Jitted  # noqa: E402 - needs PyTorch
+from limen.torch.native import decomposed_flows, decomposed_value  # noqa: E402
 
 NAMES = ["relu", "gelu", "mish", "hardswish", "swiglu", "tanh", "softplus"]
 
@@ -131,3 +135,38 @@ def test_a_blocked_neuron_hands_nothing_on() -> None:
     x = torch.tensor([-1.0, 1.0], requires_grad=True)
     (grad,) = torch.autograd.grad(lt.Activation("relu")(x), x, torch.tensor([torch.inf, 2.0]))
     assert grad.tolist() == [0.0, 2.0]
+
+
+@pytest.mark.parametrize("error", [0.0, 1e-3])
+def test_a_kernel_of_a_gpu_is_used_where_it_agrees_with_its_steps(
+    monkeypatch: pytest.MonkeyPatch, error: float
+) -> None:
+    def made(source: str) -> Any:
+        return lambda x: torch.nn.functional.mish(x) + error
+
+    monkeypatch.setattr("torch.cuda.jiterator._create_jit_fn", made)
+    kernels = Jitted(limen.get("mish"), decomposed_value, decomposed_flows)
+    x = torch.randn(10)
+    if error:
+        with pytest.warns(RuntimeWarning, match="step by step, .* computes something else"):
+            assert kernels.value([x]) is None
+        assert kernels.value([x]) is None  # said once
+    else:
+        assert kernels.value([x]) is not None
+
+
+def test_flows_are_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flows(grad: torch.Tensor, gate: torch.Tensor, value: torch.Tensor) -> Any:
+        return grad * value * torch.sigmoid(gate) * torch.sigmoid(-gate), grad * torch.sigmoid(gate)
+
+    def swapped(*given: torch.Tensor) -> Any:
+        return flows(*given)[::-1]
+
+    x = torch.randn(3, 10)
+    for program in (flows, swapped):
+        monkeypatch.setattr(
+            "torch.cuda.jiterator._create_multi_output_jit_fn", lambda *_, p=program: p
+        )
+        kernels = Jitted(limen.get("glu"), decomposed_value, decomposed_flows)
+        with pytest.warns(RuntimeWarning) if program is swapped else nullcontext():
+            assert (kernels.flows(x[0], list(x[1:])) is None) == (program is swapped)

@@ -3,6 +3,9 @@
 Step by step, a decomposition reads and writes the GPU's memory once for each of its twenty or more
 operations. Printed as CUDA (see `decomposition`), it is one kernel, and so is a backward pass. The
 arithmetic is the same: in float32 for float32 and the 16-bit formats, which are rounded once.
+
+The jiterator is no promised part of PyTorch. A kernel is therefore used only once it has agreed, on
+its device, with the steps that it was printed from.
 """
 
 from __future__ import annotations
@@ -20,6 +23,11 @@ from limen.function import ActivationFunction
 __all__ = ["Jitted"]
 
 _MOST = 8  # tensors that PyTorch's jiterator takes, and gives
+# Where kernel and steps are compared, and how: what is wrong is wrong by more than this.
+_ENDS, _POINTS = 8.0, 161
+_RTOL, _ATOL = 0.02, 1e-4
+
+Steps = Callable[..., Tensor | Sequence[Tensor]]
 
 
 class Jitted:
@@ -27,12 +35,24 @@ class Jitted:
 
     Args:
         function: the function.
+        value_by_steps: computes its value of a sequence of inputs step by step.
+        flows_by_steps: the same of what comes in and the inputs, for its flows.
     """
 
-    __slots__ = ("_flows", "_function", "_is_proven", "_value")
+    __slots__ = (
+        "_flows",
+        "_flows_by_steps",
+        "_function",
+        "_is_proven",
+        "_value",
+        "_value_by_steps",
+    )
 
-    def __init__(self, function: ActivationFunction) -> None:
+    def __init__(
+        self, function: ActivationFunction, value_by_steps: Steps, flows_by_steps: Steps
+    ) -> None:
         self._function = function
+        self._value_by_steps, self._flows_by_steps = value_by_steps, flows_by_steps
         self._value: Callable[..., Any] | None = None
         self._flows: Callable[..., Any] | None = None
         self._is_proven: dict[Any, bool] = {}
@@ -41,44 +61,59 @@ class Jitted:
         """The function's value; None where there is no such kernel."""
         if self._value is None:
             self._value = _made(value_source(self._function), len(inputs), 1)
-        out = self._run(self._value, inputs)
+        out = self._run(self._value, inputs, lambda *xs: self._value_by_steps(self._function, xs))
         return None if out is None else _like(inputs[0], out)
 
     def flows(self, grad_output: Tensor, inputs: Sequence[Tensor]) -> Sequence[Tensor] | None:
         """The flow by each input; None where there is no such kernel."""
         if self._flows is None:
             self._flows = _made(flow_source(self._function), 1 + len(inputs), len(inputs))
-        outs = self._run(self._flows, (grad_output, *inputs))
+        outs = self._run(
+            self._flows,
+            (grad_output, *inputs),
+            lambda flow, *xs: self._flows_by_steps(self._function, flow, xs),
+        )
         if outs is None:
             return None
-        outs = (outs,) if isinstance(outs, Tensor) else outs
-        return [_like(x, out) for x, out in zip(inputs, outs, strict=True)]
+        return [_like(x, out) for x, out in zip(inputs, _many(outs), strict=True)]
 
-    def _run(self, kernel: Callable[..., Any], tensors: Sequence[Tensor]) -> Any:
-        """A kernel's result; what cannot be compiled is known from then on."""
-        kind = kernel, tensors[0].dtype, tensors[0].device
-        is_proven = self._is_proven.get(kind)
-        if is_proven is False:
+    def _run(self, kernel: Callable[..., Any], tensors: Sequence[Tensor], steps: Steps) -> Any:
+        """A kernel's result; None where it cannot be compiled or computes something else."""
+        first = tensors[0]
+        kind = kernel, first.dtype, first.device
+        if kind not in self._is_proven:
+            if not first.numel() or (first.is_cuda and torch.cuda.is_current_stream_capturing()):
+                return None  # nothing can be compiled while a graph is captured
+            self._is_proven[kind] = self._agree(kernel, steps, first, len(tensors))
+        if not self._is_proven[kind]:
             return None
-        given = [x.resolve_neg() for x in tensors]  # which the kernel would read as they lie
-        if is_proven:
-            return kernel(*given)
+        return kernel(*[x.resolve_neg() for x in tensors])  # it would read them as they lie
+
+    def _agree(self, kernel: Callable[..., Any], steps: Steps, like: Tensor, count: int) -> bool:
+        """Whether a kernel computes what the steps do, on some numbers; says so if not."""
+        points = torch.linspace(-_ENDS, _ENDS, _POINTS, device=like.device).to(like.dtype)
+        given = [points.roll(17 * k) for k in range(count)]
         try:
-            result = kernel(*given)
+            found, expected = kernel(*given), steps(*given)
+            pairs = zip(_many(found), _many(expected), strict=True)
+            if all(torch.allclose(a, b, _RTOL, _ATOL, equal_nan=True) for a, b in pairs):
+                return True
+            cause: object = "PyTorch's jiterator computes something else"
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            self._is_proven[kind] = False
-            warnings.warn(
-                f"{self._function.name} has no kernel of its own on {tensors[0].device}, and runs "
-                f"there step by step, which is slower: {error}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-            return None
-        if result is not None and tensors[0].numel():  # for none, nothing is compiled
-            self._is_proven[kind] = True
-        return result
+            cause = error
+        warnings.warn(
+            f"{self._function.name} has no kernel of its own on {like.device}, and runs there step "
+            f"by step, which is slower: {cause}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+
+
+def _many(found: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
+    return [found] if isinstance(found, Tensor) else found
 
 
 def _made(source: str, inputs: int, outputs: int) -> Callable[..., Any]:

@@ -77,7 +77,7 @@ class Native:
         self.function, self.key, self.orders = function, key, orders
         self.forward = _Addressed(function, "forward")
         self.backward = _Addressed(function, "backward")
-        self.jitted = Jitted(function)
+        self.jitted = Jitted(function, decomposed_value, decomposed_flows)
         self.same = torch.relu if _is_relu(function) else None
 
 
@@ -124,11 +124,7 @@ def flows_through(
     """The flow by each input, in one pass over memory."""
     if not have_kernels(inputs):
         found = native.jitted.flows(grad_output, inputs) if grad_output.is_cuda else None
-        if found is not None:
-            return found
-        f = native.function
-        slopes = [decomposed_value(f.derivative(name), inputs) for name in f.inputs]
-        return [handed_on(grad_output, slope) for slope in slopes]
+        return decomposed_flows(native.function, grad_output, inputs) if found is None else found
     x, given = inputs[0], (grad_output, *inputs)
     outs, call = tuple(map(fresh_like, inputs)), native.backward[x.dtype]
     if call is not None and _are_rows(given):
@@ -231,3 +227,11 @@ def decomposed_value(
     if any(value is x for x in inputs):
         return value.clone()  # the identity: an operator must not return what it is given
     return value if value.dtype == first.dtype else value.to(first.dtype)
+
+
+def decomposed_flows(
+    f: ActivationFunction, grad_output: Tensor, inputs: Sequence[Tensor]
+) -> Sequence[Tensor]:
+    """The flow by each input, made of PyTorch's own operations."""
+    slopes = [decomposed_value(f.derivative(name), inputs) for name in f.inputs]
+    return [handed_on(grad_output, slope) for slope in slopes]
