@@ -39,7 +39,8 @@ ARROWS: dict[str, set[str]] = {
 # One room in several files: the function, how it reaches its kernels, what is known of it, how it
 # shows itself, how it is found by name, and how it is written down.
 ROOM_OF = dict.fromkeys(
-    ("binding", "display", "launchers", "properties", "record", "registry"), "function"
+    ("binding", "display", "evaluation", "launchers", "properties", "record", "registry"),
+    "function",
 )
 # These two see public names only: `limen` itself, and what a room's own __init__ exports.
 FACES = {"__init__", "cli"}
