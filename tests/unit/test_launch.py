@@ -159,6 +159,12 @@ def test_two_gradients_may_interleave_but_not_overwrite_each_other() -> None:
     row = memory.reshape(-1)
     with pytest.raises(limen.ShapeError, match="apart in memory"):
         glu.backward(g, gate, value, out=(row[:50], row[20:70]))
+    # By now the quick way is open.
+    out = np.empty_like(g), np.empty_like(g)
+    assert glu._launchers.quick_backward(g, gate, value, *out) is True
+    for found in (out, glu.backward(g, gate, value), glu.backward(g, gate, value, out=out)):
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert glu.backward(g, gate, value, out=out)[1] is out[1]
 
 
 def test_the_quick_way_is_open_here_and_taken(opened: limen.ActivationFunction) -> None:
