@@ -139,8 +139,6 @@ class Evaluation(ABC):
         targets = [_fresh(inputs) for _ in self.inputs] if out is None else out
         if not isinstance(targets, tuple | list) or len(targets) != len(inputs):
             return None
-        if out is not None and _share_memory(targets):
-            return None
         is_done = self._launchers.quick_backward(grad_output, *inputs, *targets)
         return tuple(targets) if is_done else None
 
