@@ -30,6 +30,9 @@ Rows = slice | EllipsisType
 # Below this many multiplications (half a millisecond), waking a thread and waiting for it costs
 # more than it gives. BLAS may use threads of its own there: it spins, so they are awake.
 _WORTH_SHARING = 1 << 26
+# Below this many (ten microseconds), nothing in it asks for threads, and what keeps it from doing so
+# would be a tenth of it.
+_ASKS_FOR_NONE = 1 << 20
 # A slab for each CPU of the machine, but neither too low (OpenBLAS copies the whole second matrix
 # for each: with 64 rows it reaches 70% of its speed, with 512 95%) nor too many: each slab has
 # a gradient of its own.
@@ -56,6 +59,9 @@ def share(work: Callable[[Item], object], items: Sequence[Item], multiplications
     Raises:
         BaseException: the first error of any of them, after the others have ended.
     """
+    if multiplications < _ASKS_FOR_NONE:
+        _one_by_one(work, items)
+        return
     with board.taken():
         if len(items) > 1 and multiplications >= _WORTH_SHARING and blas.can_be_held():
             with blas.ONE_THREAD:
