@@ -91,6 +91,7 @@ def refused() -> dict[str, tuple[Any, ...]]:
         "a strided row": (a, b, out, np.ones(16, np.float32)[::2]),
         "a row of another dtype": (a, b, out, row.astype(float)),
         "overlap": (own, np.ones((6, 6), np.float32), own, None),
+        "overlap with the row": (a, b, out, out[1]),
         "overlap in part": (own[:4], np.ones((6, 6), np.float32), own[2:], None),
     }
 

@@ -114,6 +114,7 @@ def _product(code: Assembler, self: Word, objects: Word, count: Word) -> None:
     require = requiring(code)
     require(count.equals(4))
     *matrices, row = (code.load(objects, k) for k in range(4))
+    require_array(code, require, matrices[-1])
     entry = _entry(code, code.load(self, DATA), code.load(matrices[-1], DTYPE))
     require(entry.differs(0))
     a, b, out = (_Matrix(code, require, matrix, entry) for matrix in matrices)
@@ -128,7 +129,10 @@ def _product(code: Assembler, self: Word, objects: Word, count: Word) -> None:
         _require_plain(code, require, row, entry, axes=1)
         require((code.load_half(row, HALF_FLAGS) & CONTIGUOUS).differs(0))
         require(code.load(code.load(row, SHAPE)).equals(out.columns))
-        code.store(begin, 0, code.load(row, DATA))
+        start = code.load(row, DATA)
+        end = start + out.columns * code.load(entry, _BYTES)
+        require(code.builder.or_(end < out.data + 1, out.end < start + 1))
+        code.store(begin, 0, start)
     with code.either(a.rows * a.columns * b.columns > _HELD) as (free, held):
         with free:
             state = code.call(python_function("PyEval_SaveThread"), [])
@@ -175,8 +179,8 @@ def _multiply(
         code.store(beta, 0, code.load(entry, _ONE))
     numbers = code.table(6)
     sizes = (out.columns, out.rows, a.columns)
-    for k, number in enumerate((*sizes, b.lead, a.lead, out.lead)):
-        code.store(numbers, k, number)
+    for index, number in enumerate((*sizes, b.lead, a.lead, out.lead)):
+        code.store(numbers, index, number)
     columns, rows, inner, b_lead, a_lead, out_lead = (numbers + 8 * k for k in range(6))
     letters = b.letter(code), a.letter(code)
     one, begin = code.load(entry, _ONE), code.load(beta)

@@ -29,7 +29,8 @@ class _Library:
 
     def __init__(self, path: str) -> None:
         loaded = ctypes.CDLL(path)
-        names = itertools.product(("scipy_", ""), ("64_", "_64", ""))  # as NumPy and distributions build it
+        # As NumPy and distributions build it.
+        names = itertools.product(("scipy_", ""), ("64_", "_64", ""))
         for before, after in names:
             setter = getattr(loaded, f"{before}openblas_set_num_threads{after}", None)
             if setter is not None:
@@ -42,7 +43,7 @@ class _Library:
 
 def _products(loaded: ctypes.CDLL, name: str) -> dict[np.dtype[Any], int]:
     """The addresses of the library's products, in the interface of Fortran."""
-    letters = {"s": np.dtype(np.float32), "d": np.dtype(np.float64)}
+    letters: dict[str, np.dtype[Any]] = {"s": np.dtype(np.float32), "d": np.dtype(np.float64)}
     found = {dtype: getattr(loaded, name % letter, None) for letter, dtype in letters.items()}
     return {d: ctypes.cast(f, ctypes.c_void_p).value or 0 for d, f in found.items() if f}
 

@@ -142,9 +142,7 @@ class Layer(ABC):
             ShapeError, DtypeError: naming the layer, the expected and the given.
         """
         x, output = self.input, self.output
-        grad_output = real_array(
-            grad_output, lambda: f"{self.place}, grad_output", output.dtype
-        )
+        grad_output = real_array(grad_output, lambda: f"{self.place}, grad_output", output.dtype)
         if grad_output.shape != output.shape:
             raise ShapeError(
                 f"{self.place}: grad_output must have the shape of the output, {output.shape}, "

@@ -21,7 +21,8 @@ def multiply(a: Array, b: Array, out: Array, row: Array | None = None) -> None:
     """`out = a @ b`, plus `row` in each of its rows; which way it goes, shapes and layouts decide.
 
     Args:
-        a, b: matrices, transposed views among them; `a` may be a vector.
+        a: a matrix, perhaps the transpose of one; or a vector.
+        b: a matrix, perhaps the transpose of one.
         out: for the result; it overlaps none of the others.
         row: as long as the rows of `out`.
     """

@@ -30,8 +30,8 @@ Rows = slice | EllipsisType
 # Below this many multiplications (half a millisecond), waking a thread and waiting for it costs
 # more than it gives.
 _WORTH_SHARING = 1 << 26
-# Below this many (ten microseconds), nothing in it asks for threads, and what keeps it from doing so
-# would be a tenth of it.
+# Below this many (some ten microseconds), nothing asks for threads, and what keeps work from doing
+# so would be a tenth of it.
 _ASKS_FOR_NONE = 1 << 20
 # A slab for each CPU of the machine, but neither too low (OpenBLAS copies the whole second matrix
 # for each: with 64 rows it reaches 70% of its speed, with 512 95%) nor too many: each slab has
