@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import limen
-from limen.kernels import cpu, quick, sweep
+from limen.kernels import builtin, cpu, quick, sweep
 
 NAMES = ["relu", "silu", "elu", "snake"]
 DTYPES = [np.float32, np.float64, np.float16, ml_dtypes.bfloat16]
@@ -233,15 +233,15 @@ def test_the_quick_way_keeps_no_references(opened: limen.ActivationFunction) -> 
 def test_the_quick_way_is_closed_where_arrays_look_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    quick._is_open.cache_clear()
-    monkeypatch.setattr(quick, "_DATA", 3)
+    builtin.is_open.cache_clear()
+    monkeypatch.setattr(builtin, "DATA", 3)
     try:
         assert quick.quick_call([]) is None
         f = limen.activation("x * sigmoid(x) + 0.375 * x")
         assert len({float(f(np.float32(2.0))) for _ in range(5)}) == 1
         assert f._launchers.quick_forward(np.ones(2), np.ones(2)) is None
     finally:
-        quick._is_open.cache_clear()
+        builtin.is_open.cache_clear()
 
 
 def test_threads_share_the_quick_way(opened: limen.ActivationFunction) -> None:

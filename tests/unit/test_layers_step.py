@@ -167,6 +167,29 @@ def test_blas_gets_its_threads_back() -> None:
         library.set_threads(before)
 
 
+@pytest.mark.parametrize(("rows", "held"), [(128, True), (1024, True), (2, False)])
+def test_blas_has_no_threads_beside_a_step_that_could_use_them(rows: int, held: bool) -> None:
+    if not blas.can_be_held():
+        pytest.skip("this BLAS cannot be held")
+    (library, *_) = blas._libraries()
+    inside = []
+
+    class Looking(limen.HalfSquaredError):
+        def measure(self, *args: Any, **options: Any) -> float:
+            inside.append(library.threads())
+            return super().measure(*args, **options)
+
+    model, (x, y) = made("tanh"), batch(rows)
+    before = library.threads()
+    library.set_threads(2)
+    try:
+        model.training_step(Looking(), limen.SGD(0.1))(x, y)
+        assert set(inside) == {1 if held else 2}
+        assert library.threads() == 2
+    finally:
+        library.set_threads(before)
+
+
 @pytest.mark.usefixtures("_cutting")
 def test_an_error_in_a_slab_comes_out() -> None:
     class Failing(limen.HalfSquaredError):

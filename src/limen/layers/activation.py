@@ -60,6 +60,7 @@ class Activation(Layer):
     ) -> None:
         super().__init__()
         self._function = _resolved(function)
+        self._is_gated = isinstance(self._function, ActivationFunction) and self._function.is_gated
         names = (learnable,) if isinstance(learnable, str) else tuple(learnable)
         defaults = getattr(self._function, "parameters", {})
         self._learnable: dict[str, Parameter] = {}
@@ -95,7 +96,7 @@ class Activation(Layer):
     @property
     def is_gated(self) -> bool:
         """Whether the function takes two halves of the last axis."""
-        return isinstance(self._function, ActivationFunction) and self._function.is_gated
+        return self._is_gated
 
     @property
     def works_in_place(self) -> bool:  # type: ignore[override]
@@ -146,7 +147,7 @@ class Activation(Layer):
     def compute(self, x: Array, out: Array | None = None) -> Array:
         """The function on every neuron; `out` may be `x` itself unless the function is gated."""
         function: Any = self.function
-        if not self.is_gated:
+        if not self._is_gated:
             return function(x, out=out)  # type: ignore[no-any-return]
         value, gate = _halves(x)
         return function(gate, value, out=out)  # type: ignore[no-any-return]
@@ -154,7 +155,7 @@ class Activation(Layer):
     def flow(self, x: Array, grad_output: Array, grad_input: Array) -> None:
         """The flow through the function, neuron by neuron."""
         function: Any = self.function
-        if self.is_gated:
+        if self._is_gated:
             function.backward(grad_output, *_halves(x)[::-1], out=_halves(grad_input)[::-1])
         else:
             function.backward(grad_output, x, out=grad_input)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,27 @@ __all__ = ["MODEL_DTYPES", "model_dtype", "real_array"]
 MODEL_DTYPES = ("float32", "float64")
 
 
-def real_array(array: ArrayLike, place: str, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
-    """`array` as real floats: in `dtype`, or as it is, with integers and booleans to float64."""
+def real_array(
+    array: ArrayLike, place: Callable[[], str], dtype: np.dtype[Any] | None = None
+) -> NDArray[Any]:
+    """`array` as real floats: in `dtype`, or as it is, with integers and booleans to float64.
+
+    Args:
+        array: whatever a caller gave.
+        place: says what errors call it; writing that down would take longer than a small product.
+        dtype: what to convert it to.
+    """
+    if type(array) is np.ndarray and dtype is not None and array.dtype is dtype:
+        return array
     try:
         result = unmasked(array, "the array")
     except DtypeError as error:
-        raise DtypeError(f"{place}: {error}") from None
+        raise DtypeError(f"{place()}: {error}") from None
     except ValueError as error:  # rows of different lengths
-        raise ShapeError(f"{place}: {error}") from None
+        raise ShapeError(f"{place()}: {error}") from None
     kind = result.dtype.kind
     if kind not in "fiub" and result.dtype.name != "bfloat16":
-        raise DtypeError(f"{place}: expected real numbers, given dtype {result.dtype}")
+        raise DtypeError(f"{place()}: expected real numbers, given dtype {result.dtype}")
     if dtype is None:
         dtype = np.dtype(np.float64) if kind in "iub" else result.dtype
     return result.astype(dtype, copy=False)

@@ -9,33 +9,43 @@ it is lent while a pass runs, and given back after.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import threading
 from functools import cache
-from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-__all__ = ["ONE_THREAD", "can_be_held"]
+__all__ = ["ONE_THREAD", "can_be_held", "products"]
 
 
 class _Library:
-    """A loaded OpenBLAS: how many threads it takes, and a way to say so.
+    """A loaded OpenBLAS: its products, how many threads these take, and a way to say so.
 
     Not by threadpoolctl, which found it: there one thread of the process may say so, for ever.
     """
 
     def __init__(self, path: str) -> None:
         loaded = ctypes.CDLL(path)
-        names = product(("scipy_", ""), ("64_", "_64", ""))  # as NumPy and distributions build it
+        # As NumPy and distributions build it.
+        names = itertools.product(("scipy_", ""), ("64_", "_64", ""))
         for before, after in names:
             setter = getattr(loaded, f"{before}openblas_set_num_threads{after}", None)
             if setter is not None:
                 self.set_threads = setter
                 self.threads = getattr(loaded, f"{before}openblas_get_num_threads{after}")
+                self.products = _products(loaded, f"{before}%sgemm_{after}")
                 return
         raise LookupError(path)
+
+
+def _products(loaded: ctypes.CDLL, name: str) -> dict[np.dtype[Any], int]:
+    """The addresses of the library's products, in the interface of Fortran."""
+    letters: dict[str, np.dtype[Any]] = {"s": np.dtype(np.float32), "d": np.dtype(np.float64)}
+    found = {dtype: getattr(loaded, name % letter, None) for letter, dtype in letters.items()}
+    return {d: ctypes.cast(f, ctypes.c_void_p).value or 0 for d, f in found.items() if f}
 
 
 @cache
@@ -64,6 +74,11 @@ def _below(path: str, folder: Path) -> str:
 def can_be_held() -> bool:
     """Whether BLAS lets itself be held to one thread: Apple's Accelerate does not."""
     return bool(_libraries())
+
+
+def products() -> dict[np.dtype[Any], int]:
+    """The address of BLAS's product (`gemm`, as Fortran calls it) for each dtype, if known."""
+    return _libraries()[0].products if _libraries() else {}
 
 
 class _OneThread:

@@ -121,7 +121,8 @@ class CrossEntropy(Loss):
         """Check `target` for predictions of `shape`; see `Loss.prepare`."""
         array = unmasked(target, "target")
         if array.shape == shape and array.ndim > 0:
-            return self._prepare_rows(real_array(array, f"{self!r}, target", np.dtype(float)))
+            rows = real_array(array, lambda: f"{self!r}, target", np.dtype(float))
+            return self._prepare_rows(rows)
         if array.shape != shape[:-1]:
             raise ShapeError(
                 f"{self!r}: expected labels of shape {shape[:-1]} or rows of shape {shape}, "

@@ -142,7 +142,7 @@ class Layer(ABC):
             ShapeError, DtypeError: naming the layer, the expected and the given.
         """
         x, output = self.input, self.output
-        grad_output = real_array(grad_output, f"{self.place}, grad_output", output.dtype)
+        grad_output = real_array(grad_output, lambda: f"{self.place}, grad_output", output.dtype)
         if grad_output.shape != output.shape:
             raise ShapeError(
                 f"{self.place}: grad_output must have the shape of the output, {output.shape}, "
@@ -165,7 +165,7 @@ class Layer(ABC):
 
     def checked(self, x: ArrayLike) -> Array:
         """`x` as an array that this layer computes with."""
-        array = real_array(x, self.place, self.dtype)
+        array = real_array(x, lambda: self.place, self.dtype)
         if array.ndim not in (1, 2):
             raise ShapeError(
                 f"{self.place}: expected shape (batch, inputs), or (inputs,) for one sample, "

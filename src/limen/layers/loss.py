@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import ShapeError
+from limen.kernels.arrays import kernel_dtype
 from limen.kernels.loops import half_squares, half_squares_and_flow
 from limen.layers.arrays import MODEL_DTYPES, real_array
 
@@ -63,13 +64,13 @@ class Loss(ABC):
 
     def prepare(self, target: ArrayLike, shape: tuple[int, ...]) -> Array:
         """Check `target` for predictions of `shape`, once, and give it the form `measure` takes."""
-        array = real_array(target, f"{self!r}, target")
+        array = real_array(target, lambda: f"{self!r}, target")
         # A target per sample for a single output would broadcast to (batch, batch): make it fit.
         if shape[-1] == 1 and array.shape == shape[:-1]:
             array = array[..., np.newaxis]
         if array.shape != shape:
             raise ShapeError(f"{self!r}: expected a target of shape {shape}, given {array.shape}")
-        dtype = array.dtype if array.dtype in self._target_dtypes else np.float64
+        dtype = array.dtype if kernel_dtype(array) in self._target_dtypes else np.float64
         return np.ascontiguousarray(array, dtype)
 
     @abstractmethod
@@ -97,7 +98,7 @@ class Loss(ABC):
         raise TypeError(f"{self!r} is no classification: it has no accuracy")
 
     def _real(self, prediction: ArrayLike) -> Array:
-        array = real_array(prediction, f"{self!r}, prediction")
+        array = real_array(prediction, lambda: f"{self!r}, prediction")
         if array.ndim not in (1, 2) or array.size == 0:
             raise ShapeError(
                 f"{self!r}: expected predictions of shape (batch, outputs), or (outputs,) for one "
@@ -107,7 +108,7 @@ class Loss(ABC):
 
     def _prediction(self, array: Array) -> Array:
         """As `measure` takes it."""
-        dtype = array.dtype if array.dtype in MODEL_DTYPES else np.float64
+        dtype = array.dtype if kernel_dtype(array) in MODEL_DTYPES else np.float64
         return np.ascontiguousarray(array, dtype)
 
     def __repr__(self) -> str:

@@ -128,7 +128,7 @@ class Model:
             raise OrderError(f"{self!r}: call model.forward before model.backward")
         inputs = [layer.input for layer in self.layers]
         outputs = [layer.output for layer in self.layers]
-        grad_output = real_array(grad_output, f"{self!r}, grad_output", self.dtype)
+        grad_output = real_array(grad_output, lambda: f"{self!r}, grad_output", self.dtype)
         if grad_output.shape != outputs[-1].shape:
             raise ShapeError(
                 f"{self.layers[-1].place}: grad_output must have the shape of the output, "
@@ -271,7 +271,7 @@ class Model:
 
     def checked(self, x: ArrayLike) -> Array:
         """`x` as an array of the model's dtype that its first layer takes."""
-        return self.layers[0].checked(real_array(x, f"{self!r}, input", self.dtype))
+        return self.layers[0].checked(real_array(x, lambda: f"{self!r}, input", self.dtype))
 
     @property
     def has_run(self) -> bool:

@@ -79,6 +79,10 @@ class Parameter:
             self._grad = np.zeros_like(self.value) if home is None else home
         return self._grad
 
+    def lies_at(self, value: NDArray[Any], grad: NDArray[Any]) -> bool:
+        """Whether these are its arrays; to be asked at every step."""
+        return self._value is value and self._grad is grad
+
     def convert(self, dtype: np.dtype[Any]) -> None:
         """Turn value and gradient into `dtype`: the model's."""
         self._value = np.array(self.value, dtype, order="C")
@@ -94,7 +98,7 @@ class Parameter:
             self._grad = self._grad_home
 
     def _checked(self, array: ArrayLike, what: str) -> NDArray[Any]:
-        checked = real_array(array, f"{self.name}.{what}")
+        checked = real_array(array, lambda: f"{self.name}.{what}")
         if checked.shape != self.shape:
             raise ShapeError(
                 f"{self.name}.{what}: expected shape {self.shape}, given {checked.shape}"

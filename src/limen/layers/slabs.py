@@ -28,8 +28,11 @@ Rows = slice | EllipsisType
 """An index of an array: some of its rows, or all there is."""
 
 # Below this many multiplications (half a millisecond), waking a thread and waiting for it costs
-# more than it gives. BLAS may use threads of its own there: it spins, so they are awake.
+# more than it gives.
 _WORTH_SHARING = 1 << 26
+# Below this many (some ten microseconds), nothing asks for threads, and what keeps work from doing
+# so would be a tenth of it.
+_ASKS_FOR_NONE = 1 << 20
 # A slab for each CPU of the machine, but neither too low (OpenBLAS copies the whole second matrix
 # for each: with 64 rows it reaches 70% of its speed, with 512 95%) nor too many: each slab has
 # a gradient of its own.
@@ -56,12 +59,22 @@ def share(work: Callable[[Item], object], items: Sequence[Item], multiplications
     Raises:
         BaseException: the first error of any of them, after the others have ended.
     """
+    if multiplications < _ASKS_FOR_NONE:
+        _one_by_one(work, items)
+        return
+    is_large = multiplications >= _WORTH_SHARING
     with board.taken():
-        if len(items) > 1 and multiplications >= _WORTH_SHARING and blas.can_be_held():
-            with blas.ONE_THREAD:
-                _spread(work, items)
-        else:
+        if not blas.can_be_held() or (is_large and len(items) == 1):
+            # A few samples through wide layers: BLAS may cut what we do not.
             threads.alone(partial(_one_by_one, work, items))
+            return
+        # Nor may BLAS have threads where we take none. A step of 1.1 ms (128 samples, width 256)
+        # takes 0.9 with them if they spin already, and 1.7 if they have to be woken.
+        with blas.ONE_THREAD:
+            if is_large:
+                _spread(work, items)
+            else:
+                threads.alone(partial(_one_by_one, work, items))
 
 
 def _one_by_one(work: Callable[[Item], object], items: Sequence[Item]) -> None:

@@ -76,10 +76,7 @@ class Stretch:
     @property
     def is_current(self) -> bool:
         """Whether the parameters are still where they were."""
-        return all(
-            state.parameter.value is state.value and state.parameter.grad is state.grad
-            for state in self.states
-        )
+        return all(state.parameter.lies_at(state.value, state.grad) for state in self.states)
 
 
 def stretches(states: Sequence[State], running: int) -> list[Stretch]:
