@@ -14,14 +14,13 @@ from limen.function import ActivationFunction
 from limen.registry import resolve
 from limen.torch.autograd import value
 from limen.torch.key import key_of
+from limen.torch.native import DTYPES
 from limen.vector import VECTOR_FUNCTIONS, VectorFunction
 
 __all__ = ["Named", "admitted", "evaluate", "meant"]
 
 Named = ActivationFunction | str | Callable[..., Any]
 """A function, its name, its formula, or a Python function to trace."""
-
-_FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 def evaluate(function: Named, *inputs: Tensor) -> Tensor:
@@ -87,7 +86,7 @@ def admitted(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     if len(inputs) > 1:
         return _together(inputs)
     (x,) = inputs
-    is_plain = isinstance(x, Tensor) and x.dtype in _FLOATS and x.layout is torch.strided
+    is_plain = isinstance(x, Tensor) and x.dtype in DTYPES and x.layout is torch.strided
     return inputs if is_plain else [_floating(x)]
 
 
@@ -114,7 +113,7 @@ def _floating(x: Any) -> Tensor:
             f"the input has layout {x.layout}; limen computes with dense tensors: take "
             "x.to_dense(), or the function of x.values() where it is 0 at 0"
         )
-    if x.dtype in _FLOATS:
+    if x.dtype in DTYPES:
         return x
     if x.is_complex() or x.is_floating_point():
         raise DtypeError(
