@@ -313,6 +313,30 @@ def test_compact_and_smooth_has_first_derivatives_only() -> None:
         torch.autograd.grad(grad.sum(), points)
 
 
+@pytest.mark.parametrize("name", ["relu", "gelu", "tanh"])
+def test_compact_takes_a_batch_of_gradients(name: str) -> None:
+    exact, compact = lt.Activation(name), lt.Activation(name, compact=True)
+    x, flows = torch.randn(5, requires_grad=True), torch.randn(3, 5)
+
+    def mapped(act: Any) -> Any:
+        def grad(flow: Any) -> Any:
+            return torch.autograd.grad(y, x, flow, retain_graph=True)[0]
+
+        y = act(x)
+        return torch.func.vmap(grad)(flows)
+
+    def batched(act: Any, **how: Any) -> Any:
+        return torch.autograd.grad(act(x), x, flows, is_grads_batched=True, **how)[0]
+
+    for way in (batched, mapped):
+        torch.testing.assert_close(way(compact), way(exact), rtol=1e-3, atol=1e-4)
+    if name == "relu":
+        assert torch.equal(batched(compact, create_graph=True), batched(exact))
+    else:
+        with pytest.raises(FormulaError, match="first derivatives only"):
+            batched(compact, create_graph=True)
+
+
 # --- The report ----------------------------------------------------------------------------------
 
 
