@@ -242,6 +242,27 @@ def test_compiled_graphs_keep_one_tensor_too() -> None:
     assert saved(lambda: model(x)) - saved(lambda: compiled(x)) == 32 * 64 * 4
 
 
+def test_symbolic_tracing_takes_an_activation_as_one_step() -> None:
+    x = torch.randn(3, 6)
+    plain = nn.Sequential(
+        nn.Linear(6, 6), lt.Activation("swish", learnable="beta"), nn.Linear(6, 6)
+    )
+    for model in (plain, lt.lean(copy.deepcopy(plain)), lt.MLP(6, 12, 6, activation="swiglu")):
+        traced = torch.fx.symbolic_trace(model)
+        activations = [n for n, m in model.named_modules() if isinstance(m, lt.Activation)]
+        assert activations == [n.target for n in traced.graph.nodes if n.target in activations]
+        assert torch.equal(traced(x), model(x))
+        again = torch.fx.symbolic_trace(traced)
+        assert torch.equal(again(x), model(x))
+
+
+def test_what_is_no_function_or_class_is_refused_kindly() -> None:
+    with pytest.raises(FormulaError, match=r"GELU is a module .* limen.torch.equivalent"):
+        lt.Activation(nn.GELU())
+    with pytest.raises(TypeError, match=r"expected a class .* got GELU"):
+        lt.replace(nn.Sequential(nn.GELU()), nn.GELU(), "gelu")
+
+
 # --- Two bits ------------------------------------------------------------------------------------
 
 

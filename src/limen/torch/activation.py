@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from limen.errors import ShapeError
 from limen.function import ActivationFunction, AtKinks
@@ -111,6 +112,8 @@ class Activation(nn.Module):
         """The function on every neuron."""
         if self._is_short and is_plain(x):
             activated = plain_value(x, self._key)
+        elif isinstance(x, Proxy):  # of `torch.fx`, to which this is one step, as nn.GELU is
+            return x.tracer.create_proxy("call_module", x.tracer.path_of_module(self), (x,), {})
         else:
             key, inputs = self.call(x)
             if self.compact and is_eager(inputs) and have_kernels(inputs):

@@ -62,8 +62,13 @@ def meant(function: Named, **parameters: float) -> ActivationFunction:
     """What a caller means by a function, a name, a formula or a Python function.
 
     Raises:
-        FormulaError: for a vector function; it says what PyTorch has.
+        FormulaError: for a vector function; it says what PyTorch has. For a module as well.
     """
+    if isinstance(function, torch.nn.Module):
+        raise FormulaError(
+            f"{type(function).__name__} is a module and no function: limen.torch.equivalent(module)"
+            " gives limen's in its place, where there is one"
+        )
     vector = VECTOR_FUNCTIONS.get(function) if isinstance(function, str) else function
     if isinstance(vector, VectorFunction):
         module = vector.name.title().replace("_", "")
@@ -108,6 +113,11 @@ def _together(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
 def _floating(x: Any) -> Tensor:
     if not isinstance(x, Tensor):
         raise DtypeError(f"expected a tensor, got {type(x).__name__}: torch.as_tensor makes one")
+    if x.layout is torch.jagged:
+        raise DtypeError(
+            "the input is a nested tensor; limen computes with dense tensors: take x.values(), and "
+            "torch.nested.nested_tensor_from_jagged(y, x.offsets()) of the result"
+        )
     if x.layout is not torch.strided:
         raise DtypeError(
             f"the input has layout {x.layout}; limen computes with dense tensors: take "
