@@ -22,6 +22,11 @@ from limen.torch.key import key_of  # noqa: E402
         ([[1.0]], DtypeError, "got list: torch.as_tensor"),
         ([np.ones(2)], DtypeError, "got ndarray"),
         ([torch.ones(2, dtype=torch.complex64)], DtypeError, "complex64"),
+        (
+            [torch.nested.nested_tensor([torch.ones(2), torch.ones(1)], layout=torch.jagged)],
+            DtypeError,
+            r"nested_tensor_from_jagged\(y, x.offsets\(\)\)",
+        ),
         ([torch.eye(2).to_sparse()], DtypeError, r"layout torch.sparse_coo; .* x.to_dense\(\)"),
         ([], TypeError, "each of x, got 0"),
         ([torch.ones(2), torch.ones(2)], TypeError, "each of x, got 2"),

@@ -242,6 +242,27 @@ def test_compiled_graphs_keep_one_tensor_too() -> None:
     assert saved(lambda: model(x)) - saved(lambda: compiled(x)) == 32 * 64 * 4
 
 
+def test_symbolic_tracing_takes_an_activation_as_one_step() -> None:
+    x = torch.randn(3, 6)
+    plain = nn.Sequential(
+        nn.Linear(6, 6), lt.Activation("swish", learnable="beta"), nn.Linear(6, 6)
+    )
+    for model in (plain, lt.lean(copy.deepcopy(plain)), lt.MLP(6, 12, 6, activation="swiglu")):
+        traced = torch.fx.symbolic_trace(model)
+        activations = [n for n, m in model.named_modules() if isinstance(m, lt.Activation)]
+        assert activations == [n.target for n in traced.graph.nodes if n.target in activations]
+        assert torch.equal(traced(x), model(x))
+        again = torch.fx.symbolic_trace(traced)
+        assert torch.equal(again(x), model(x))
+
+
+def test_what_is_no_function_or_class_is_refused_kindly() -> None:
+    with pytest.raises(FormulaError, match=r"GELU is a module .* limen.torch.equivalent"):
+        lt.Activation(nn.GELU())
+    with pytest.raises(TypeError, match=r"expected a class .* got GELU"):
+        lt.replace(nn.Sequential(nn.GELU()), nn.GELU(), "gelu")
+
+
 # --- Two bits ------------------------------------------------------------------------------------
 
 
@@ -313,6 +334,30 @@ def test_compact_and_smooth_has_first_derivatives_only() -> None:
         torch.autograd.grad(grad.sum(), points)
 
 
+@pytest.mark.parametrize("name", ["relu", "gelu", "tanh"])
+def test_compact_takes_a_batch_of_gradients(name: str) -> None:
+    exact, compact = lt.Activation(name), lt.Activation(name, compact=True)
+    x, flows = torch.randn(5, requires_grad=True), torch.randn(3, 5)
+
+    def mapped(act: Any) -> Any:
+        def grad(flow: Any) -> Any:
+            return torch.autograd.grad(y, x, flow, retain_graph=True)[0]
+
+        y = act(x)
+        return torch.func.vmap(grad)(flows)
+
+    def batched(act: Any, **how: Any) -> Any:
+        return torch.autograd.grad(act(x), x, flows, is_grads_batched=True, **how)[0]
+
+    for way in (batched, mapped):
+        torch.testing.assert_close(way(compact), way(exact), rtol=1e-3, atol=1e-4)
+    if name == "relu":
+        assert torch.equal(batched(compact, create_graph=True), batched(exact))
+    else:
+        with pytest.raises(FormulaError, match="first derivatives only"):
+            batched(compact, create_graph=True)
+
+
 # --- The report ----------------------------------------------------------------------------------
 
 
@@ -353,6 +398,7 @@ def test_a_model_goes_over_and_comes_back(dtype: str) -> None:
 
 
 def test_pytorch_models_come_over() -> None:
+    torch.manual_seed(0)  # of other weights a sum may cancel to nothing
     net = nn.Sequential(
         nn.Linear(3, 4), nn.Sequential(nn.ReLU(), nn.Dropout(0.5)), nn.Linear(4, 2), nn.PReLU()
     ).train(False)

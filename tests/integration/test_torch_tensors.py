@@ -241,6 +241,49 @@ def test_a_function_is_found_ready_a_second_time() -> None:
     assert run.stdout.strip() == "True", run.stderr
 
 
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import torch
+import limen.torch as lt
+torch.set_num_threads(int(sys.argv[1]))
+act = lt.Activation("mish")
+x = torch.randn(1 << 24, requires_grad=True)
+y, few = act(x), torch.linspace(-4, 4, 1001)
+expected, flow = act(few), torch.ones_like(x)
+
+def without_end(call):
+    def stop():
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+    sent = []
+    threading.Timer(0.2, stop).start()
+    try:
+        while True:
+            call()
+    except KeyboardInterrupt:
+        return time.monotonic() - sent[0]
+
+late = [
+    without_end(lambda: act(x.detach())),
+    without_end(lambda: torch.autograd.grad(y, x, flow, retain_graph=True)),
+]
+again = []
+other = threading.Thread(target=lambda: again.append(act(few)))
+other.start()
+other.join(10)
+assert not other.is_alive() and torch.equal(again[0], expected) and torch.equal(act(x), y)
+assert max(late) < 5, late
+print("well")
+"""
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_ctrl_c_ends_a_long_call_and_leaves_nothing_behind(threads: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, threads]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert run.stdout.strip() == "well", run.stderr
+
+
 FORKED = """
 import os, warnings
 import torch

@@ -8,7 +8,8 @@ from functools import cache, partial
 from importlib import import_module
 from typing import Any, get_args
 
-from limen.decomposition.edges import LARGE, with_edges
+from limen.decomposition.edges import with_edges
+from limen.decomposition.moderate import moderate
 from limen.decomposition.program import Program, dependents
 from limen.decomposition.table import AS_WRITTEN, TABLE, Framework
 from limen.errors import UnknownNameError
@@ -17,7 +18,6 @@ from limen.formula.expression import (
     bind,
     evaluate,
     input_,
-    multiply,
     parameter,
     rebuild,
     substitute,
@@ -27,7 +27,6 @@ from limen.formula.operations import COMPARISONS
 from limen.formula.parse import parse
 from limen.formula.stabilize import stable
 from limen.function import ActivationFunction
-from limen.kernels.overflow import raised, spread_denominators, square_root
 
 __all__ = ["Framework", "decomposed", "only_chooses", "power", "written"]
 
@@ -65,7 +64,7 @@ def decomposed(
         if name not in f.parameters:
             known = ", ".join(f.parameters) or "none"
             raise UnknownNameError(f"{f.name} has no parameter {name!r}; it has: {known}")
-    expression, numbers = _moderate(stable(f.expression)), f.parameters
+    expression, numbers = moderate(stable(f.expression)), f.parameters
     if len(f.inputs) == 1:
         expression, added = with_edges(f, expression, learnable)
         numbers |= added
@@ -99,24 +98,6 @@ def only_chooses(f: ActivationFunction) -> bool:
 def is_single(number: float) -> bool:
     """Whether float32 holds a number exactly; if it is none, as well."""
     return number != number or c_float(number).value == number
-
-
-def _moderate(root: Expression) -> Expression:
-    """The same in steps that do not overflow before the result does."""
-
-    def visit(node: Expression, *arguments: Expression) -> Expression:
-        match node.operation, arguments:
-            case "sqrt", (square,):
-                return square_root(square, LARGE)
-            case "power", (base, exponent):
-                return raised(base, exponent, LARGE)
-            case "multiply", (scale, product) if product.operation == "multiply":
-                if not scale.varies:  # 0.9 * (x * x), whose square may overflow alone
-                    return multiply(multiply(scale, product.arguments[0]), product.arguments[1])
-        return rebuild(node, arguments)
-
-    moderate: Expression = evaluate(spread_denominators(root), visit)
-    return moderate
 
 
 _Names = tuple[tuple[str, str], ...]

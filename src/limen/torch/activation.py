@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from limen.errors import ShapeError
 from limen.function import ActivationFunction, AtKinks
-from limen.torch.autograd import is_eager, keeps_output, value
+from limen.torch.autograd import keeps_output, plain_value, value
 from limen.torch.compact import compact_value, mode_of
+from limen.torch.eager import is_eager, is_plain
 from limen.torch.functional import Named, admitted, meant
 from limen.torch.key import function_of, key_of, original_of
 from limen.torch.native import have_kernels
@@ -88,6 +90,7 @@ class Activation(nn.Module):
         self._orders = (0,) * (len(found.inputs) + len(names))
         self.dim = dim
         self.compact = compact
+        self._is_short = self._orders == (0,) and not compact  # nothing to ask but the tensor
         self.marks_output = False
         if compact:
             mode_of(self._key)
@@ -108,10 +111,15 @@ class Activation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The function on every neuron."""
-        key, inputs = self.call(x)
-        if self.compact and is_eager(inputs) and have_kernels(inputs):
-            return compact_value(key, inputs[0])
-        activated = value(inputs, key, self._orders)
+        if self._is_short and is_plain(x):
+            activated = plain_value(x, self._key)
+        elif isinstance(x, Proxy):  # of `torch.fx`, to which this is one step, as nn.GELU is
+            return x.tracer.create_proxy("call_module", x.tracer.path_of_module(self), (x,), {})
+        else:
+            key, inputs = self.call(x)
+            if self.compact and is_eager(inputs) and have_kernels(inputs):
+                return compact_value(key, inputs[0])
+            activated = value(inputs, key, self._orders)
         if self.marks_output and activated.requires_grad:
             if torch.compiler.is_compiling():
                 setattr(activated, ORIGIN, (self, x, None))

@@ -16,21 +16,27 @@ from typing import Any
 
 import torch
 from torch import Tensor, is_grad_enabled
-from torch._C import _are_functorch_transforms_active, _is_tracing, _len_torch_dispatch_stack
 from torch._C._functorch import is_legacy_batchedtensor
 from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
 from torch.autograd.function import _SingleLevelFunction
 from torch.compiler import is_compiling
 from torch.library import impl
-from torch.nn import Parameter
 
 from limen.torch import operators
+from limen.torch.eager import is_eager, is_transformed, need_grad
 from limen.torch.exported import Lowered, exported_value, is_exporting, is_fused
 from limen.torch.key import native_of, up
-from limen.torch.native import POOLED, Native, flows_through, handed_on, have_kernels, value_of
+from limen.torch.native import (
+    POOLED,
+    Native,
+    flows_through,
+    handed_on,
+    have_kernels,
+    value_of,
+)
 
-__all__ = ["flows", "is_eager", "keeps_output", "value", "value_again"]
+__all__ = ["flows", "keeps_output", "plain_value", "value", "value_again"]
 
 Orders = Sequence[int]
 
@@ -47,13 +53,23 @@ def value(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
         if is_exporting():
             return exported_value(inputs, key, orders)
         is_lowered = not have_kernels(inputs) or is_fused(key)
-        if is_lowered and is_compiling() and not _is_transformed():
+        if is_lowered and is_compiling() and not is_transformed():
             return Lowered.apply(key, orders, *inputs)
         return operators.value(inputs, key, orders)
     native = native_of(key, tuple(orders))
     if native.same is not None and (inputs[0].nbytes < POOLED or not inputs[0].is_cpu):
         return native.same(*inputs)
-    return _Value.apply(native, *inputs) if _need_grad(inputs) else value_of(native, inputs)
+    return _Value.apply(native, *inputs) if need_grad(inputs) else value_of(native, inputs)
+
+
+def plain_value(x: Tensor, key: str) -> Tensor:
+    """`value` of an ordinary tensor, in as few steps of Python: a small kernel costs no more."""
+    native = native_of(key, (0,))
+    if native.same is not None and (x.nbytes < POOLED or not x.is_cpu):
+        return native.same(x)
+    if x.requires_grad and is_grad_enabled():
+        return _Value.apply(native, x)
+    return value_of(native, (x,))
 
 
 def value_again(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tensor:
@@ -89,31 +105,9 @@ def flows(
     if not is_eager(tensors):
         return operators.flows(grad_output, inputs, key, orders)
     native = native_of(key, tuple(orders))
-    if _need_grad(tensors):
+    if need_grad(tensors):
         return _Flows.apply(native, *tensors)
     return flows_through(native, grad_output, inputs)
-
-
-def is_eager(tensors: Iterable[Tensor]) -> bool:
-    """Whether kernels may have the tensors' memory, and plain autograd is all that there is."""
-    if is_compiling():
-        return False
-    for x in tensors:  # a loop: `all` of a generator takes as long as a small kernel
-        if type(x) is not Tensor and type(x) is not Parameter:
-            return False
-    return not (_len_torch_dispatch_stack() or _is_tracing() or _is_transformed())
-
-
-def _is_transformed() -> bool:
-    """Whether `torch.func` or a level of forward-mode derivatives is at work."""
-    return forward_ad._current_level >= 0 or _are_functorch_transforms_active()
-
-
-def _need_grad(tensors: Iterable[Tensor]) -> bool:
-    for x in tensors:
-        if x.requires_grad:
-            return is_grad_enabled()
-    return False
 
 
 # --- The derivatives ---------------------------------------------------------------------------
@@ -278,16 +272,16 @@ def _at_level(function: Any, key: str, orders: Orders, *tensors: Tensor) -> Any:
 
 @impl("limen::value", "Autograd")
 def _(inputs: Sequence[Tensor], key: str, orders: Orders) -> Tensor:
-    if is_eager(inputs) and not _need_grad(inputs):  # a compiled graph that runs
+    if is_eager(inputs) and not need_grad(inputs):  # a compiled graph that runs
         return operators.computed_value(inputs, key, orders)
     return _at_level(_ValueAtLevel, key, orders, *inputs)
 
 
 @impl("limen::value_again", "Autograd")
 def _(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tensor:
-    if is_eager(inputs) and not _need_grad(inputs):
+    if is_eager(inputs) and not need_grad(inputs):
         return operators.computed_value(inputs, key, orders)
-    if _is_transformed() or _need_grad(inputs):
+    if is_transformed() or need_grad(inputs):
         return _at_level(_ValueAtLevel, key, orders, *inputs)
     with torch._C._AutoDispatchBelowAutograd():
         return operators.value_again(inputs, key, orders, after)
@@ -296,6 +290,6 @@ def _(inputs: Sequence[Tensor], key: str, orders: Orders, after: Tensor) -> Tens
 @impl("limen::flows", "Autograd")
 def _(grad_output: Tensor, inputs: Sequence[Tensor], key: str, orders: Orders) -> list[Tensor]:
     tensors = (grad_output, *inputs)
-    if is_eager(tensors) and not _need_grad(tensors):
+    if is_eager(tensors) and not need_grad(tensors):
         return operators.computed_flows(grad_output, inputs, key, orders)
     return list(_at_level(_FlowsAtLevel, key, orders, *tensors))

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
 from limen.errors import FormulaError
 from limen.torch import bits
 from limen.torch.inverse import Inverse
 from limen.torch.key import function_of, native_of
-from limen.torch.native import as_array, fresh_like, value_of
+from limen.torch.native import as_array, fresh_like, handed_on, value_of
 from limen.torch.slopes import Slopes
 
 __all__ = ["compact_value", "mode_of"]
@@ -66,6 +67,11 @@ class _Compact(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Any, ...]:
         held, *kept = ctx.saved_tensors
+        if is_legacy_batchedtensor(grad_output) or is_batchedtensor(grad_output):
+            if kept and torch.is_grad_enabled():
+                raise _first_only(ctx.key)
+            ones = torch.ones(grad_output.shape, dtype=grad_output.dtype)  # of one of the batch
+            return None, handed_on(grad_output, _flow(ctx.key, ones, held, *kept))
         if torch.is_grad_enabled():
             kept = [_FirstOnly.apply(ctx.key, y) for y in kept]
         return None, _CompactFlow.apply(ctx.key, grad_output, held, *kept)
@@ -81,10 +87,14 @@ class _FirstOnly(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        raise FormulaError(
-            f"{function_of(ctx.key).name} with compact=True has first derivatives only; without "
-            "it, of any order"
-        )
+        raise _first_only(ctx.key)
+
+
+def _first_only(key: str) -> FormulaError:
+    return FormulaError(
+        f"{function_of(key).name} with compact=True has first derivatives only; without it, of "
+        "any order"
+    )
 
 
 class _CompactFlow(torch.autograd.Function):
@@ -94,22 +104,27 @@ class _CompactFlow(torch.autograd.Function):
     def forward(ctx: Any, key: str, grad_output: Tensor, *kept: Tensor) -> Tensor:
         ctx.key = key
         ctx.save_for_backward(*kept)
-        held, y = kept[0].numpy(), _flat(kept[1]) if len(kept) > 1 else None
-        flow = grad_output.contiguous()
-        out = fresh_like(flow)
-        given, result, mode = _flat(flow), _flat(out), mode_of(key)
-        for start in range(0, given.size, _TILE):
-            part = slice(start, min(start + _TILE, given.size))
-            codes = np.zeros(given[part].size, np.uint8)
-            if mode.keeps_codes:
-                codes = bits.unpacked(held, part.start, part.stop)
-            mode.hand_on(given[part], codes, None if y is None else y[part], result[part])
-        return out
+        return _flow(key, grad_output, *kept)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         kept = ctx.saved_tensors
         return None, _CompactFlow.apply(ctx.key, grad, *kept), *[None] * len(kept)
+
+
+def _flow(key: str, grad_output: Tensor, *kept: Tensor) -> Tensor:
+    """The flow through kept slopes."""
+    held, y = kept[0].numpy(), _flat(kept[1]) if len(kept) > 1 else None
+    flow = grad_output.contiguous()
+    out = fresh_like(flow)
+    given, result, mode = _flat(flow), _flat(out), mode_of(key)
+    for start in range(0, given.size, _TILE):
+        part = slice(start, min(start + _TILE, given.size))
+        codes = np.zeros(given[part].size, np.uint8)
+        if mode.keeps_codes:
+            codes = bits.unpacked(held, part.start, part.stop)
+        mode.hand_on(given[part], codes, None if y is None else y[part], result[part])
+    return out
 
 
 def _coded(mode: Mode, x: Array) -> NDArray[np.uint8]:

@@ -14,14 +14,13 @@ from limen.function import ActivationFunction
 from limen.registry import resolve
 from limen.torch.autograd import value
 from limen.torch.key import key_of
+from limen.torch.native import DTYPES
 from limen.vector import VECTOR_FUNCTIONS, VectorFunction
 
 __all__ = ["Named", "admitted", "evaluate", "meant"]
 
 Named = ActivationFunction | str | Callable[..., Any]
 """A function, its name, its formula, or a Python function to trace."""
-
-_FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 def evaluate(function: Named, *inputs: Tensor) -> Tensor:
@@ -64,8 +63,13 @@ def meant(function: Named, **parameters: float) -> ActivationFunction:
     """What a caller means by a function, a name, a formula or a Python function.
 
     Raises:
-        FormulaError: for a vector function; it says what PyTorch has.
+        FormulaError: for a vector function; it says what PyTorch has. For a module as well.
     """
+    if isinstance(function, torch.nn.Module):
+        raise FormulaError(
+            f"{type(function).__name__} is a module and no function: limen.torch.equivalent(module)"
+            " gives limen's in its place, where there is one"
+        )
     vector = VECTOR_FUNCTIONS.get(function) if isinstance(function, str) else function
     if isinstance(vector, VectorFunction):
         module = vector.name.title().replace("_", "")
@@ -88,7 +92,7 @@ def admitted(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     if len(inputs) > 1:
         return _together(inputs)
     (x,) = inputs
-    is_plain = isinstance(x, Tensor) and x.dtype in _FLOATS and x.layout is torch.strided
+    is_plain = isinstance(x, Tensor) and x.dtype in DTYPES and x.layout is torch.strided
     return inputs if is_plain else [_floating(x)]
 
 
@@ -115,12 +119,17 @@ def _together(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
 def _floating(x: Any) -> Tensor:
     if not isinstance(x, Tensor):
         raise DtypeError(f"expected a tensor, got {type(x).__name__}: torch.as_tensor makes one")
+    if x.layout is torch.jagged:
+        raise DtypeError(
+            "the input is a nested tensor; limen computes with dense tensors: take x.values(), and "
+            "torch.nested.nested_tensor_from_jagged(y, x.offsets()) of the result"
+        )
     if x.layout is not torch.strided:
         raise DtypeError(
             f"the input has layout {x.layout}; limen computes with dense tensors: take "
             "x.to_dense(), or the function of x.values() where it is 0 at 0"
         )
-    if x.dtype in _FLOATS:
+    if x.dtype in DTYPES:
         return x
     if x.is_complex() or x.is_floating_point():
         raise DtypeError(

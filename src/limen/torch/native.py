@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, empty_like, get_num_threads
 
 from limen import memory
 from limen.decomposition import Framework, decomposed
@@ -27,6 +27,7 @@ from limen.registry import get
 from limen.torch.jitted import Jitted
 
 __all__ = [
+    "DTYPES",
     "POOLED",
     "WIDER",
     "Native",
@@ -42,8 +43,9 @@ __all__ = [
 WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 """What a decomposition computes in, for formats that are rounded to."""
 
-# bfloat16 has no letter in NumPy; the bits of its numbers have.
-_TYPES = {torch.float32: "f4", torch.float64: "f8", torch.float16: "f2", torch.bfloat16: "i2"}
+DTYPES = {torch.float32: "f4", torch.float64: "f8", torch.float16: "f2", torch.bfloat16: "i2"}
+"""What limen computes with, and NumPy's names for them. bfloat16 has none; its bits have."""
+
 _FEW_STRIDED = 1 << 16  # elements, which are copied into a row sooner than read with strides
 POOLED = 1 << 25
 """Bytes from which a tensor comes from limen's pool: glibc gives such blocks back to the system
@@ -108,12 +110,14 @@ def value_of(native: Native, inputs: Sequence[Tensor]) -> Tensor:
     if not have_kernels(inputs):
         found = native.jitted.value(inputs) if x.is_cuda else None
         return decomposed_value(native.function, inputs) if found is None else found
+    if len(inputs) == 1 and (found := _value_of_row(native, x)) is not None:
+        return found
     out, call = fresh_like(x), native.forward[x.dtype]
     if call is not None and _are_rows(inputs):
         addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
-        if call(*addresses, x.numel(), torch.get_num_threads()):
+        if call(*addresses, x.numel(), get_num_threads()):
             return out
-    with threads.at_most(torch.get_num_threads()):
+    with threads.at_most(get_num_threads()):
         native.function(*map(as_array, _in_rows(inputs, out)), out=as_array(out))
     return out
 
@@ -126,15 +130,39 @@ def flows_through(
         found = native.jitted.flows(grad_output, inputs) if grad_output.is_cuda else None
         return decomposed_flows(native.function, grad_output, inputs) if found is None else found
     x, given = inputs[0], (grad_output, *inputs)
+    if len(inputs) == 1 and (flow := _flow_of_row(native, grad_output, x)) is not None:
+        return (flow,)
     outs, call = tuple(map(fresh_like, inputs)), native.backward[x.dtype]
     if call is not None and _are_rows(given):
         addresses = [tensor.data_ptr() for tensor in given + outs]
-        if call(*addresses, x.numel(), torch.get_num_threads()):
+        if call(*addresses, x.numel(), get_num_threads()):
             return outs
-    with threads.at_most(torch.get_num_threads()):
+    with threads.at_most(get_num_threads()):
         rows, arrays = map(as_array, _in_rows(given, outs[0])), list(map(as_array, outs))
         native.function.backward(*rows, out=arrays if len(inputs) > 1 else arrays[0])
     return outs
+
+
+# Most calls are of one small tensor, for which a list of addresses, or a loop over inputs, takes as
+# long as the kernel. What is not settled here goes the long way.
+
+
+def _value_of_row(native: Native, x: Tensor) -> Tensor | None:
+    call = native.forward[x.dtype]
+    if call is None or x.nbytes >= POOLED or not _is_row(x):
+        return None
+    out = empty_like(x)
+    is_done = call(x.data_ptr(), out.data_ptr(), x.numel(), get_num_threads())
+    return out if is_done else None
+
+
+def _flow_of_row(native: Native, flow: Tensor, x: Tensor) -> Tensor | None:
+    call = native.backward[x.dtype]
+    if call is None or x.nbytes >= POOLED or not (_is_row(x) and _is_row(flow)):
+        return None
+    out = empty_like(x)
+    is_done = call(flow.data_ptr(), x.data_ptr(), out.data_ptr(), x.numel(), get_num_threads())
+    return out if is_done else None
 
 
 def handed_on(grad_output: Tensor, slope: Tensor) -> Tensor:
@@ -149,9 +177,13 @@ def _are_rows(tensors: Sequence[Tensor]) -> bool:
     outputs lie as the first input does.
     """
     for x in tensors:  # noqa: SIM110 - a loop, as in `have_kernels`
-        if not x.is_contiguous() or x.is_neg():
+        if not _is_row(x):
             return False
     return True
+
+
+def _is_row(x: Tensor) -> bool:
+    return x.is_contiguous() and not x.is_neg()
 
 
 def _in_rows(tensors: Sequence[Tensor], out: Tensor) -> Sequence[Tensor]:
@@ -206,7 +238,7 @@ class _Memory:
             "version": 3,
             "shape": tuple(x.shape),
             "strides": tuple(step * size for step in x.stride()),
-            "typestr": _TYPES[x.dtype],
+            "typestr": DTYPES[x.dtype],
             "data": (x.data_ptr(), False),
         }
 

@@ -16,7 +16,8 @@ from torch.nn import functional
 from torch.overrides import has_torch_function_unary
 
 from limen.torch.activation import ORIGIN, Activation
-from limen.torch.autograd import flows, is_eager, value, value_again
+from limen.torch.autograd import flows, value, value_again
+from limen.torch.eager import is_eager
 from limen.torch.exported import is_exporting
 
 __all__ = ["LinearAfter", "lean", "linear_after"]
@@ -82,14 +83,15 @@ def linear_after(
 
 def _saves_its_input(linear: nn.Linear, x: Tensor) -> bool:
     """Whether PyTorch would keep the activation, and plain autograd is what differentiates."""
+    is_compiling = torch.compiler.is_compiling()
+    # Whoever overrides or watches calls wants to meet the two as they are.
+    if not is_compiling and has_torch_function_unary(x):
+        return False
     if not torch.is_grad_enabled() or not linear.weight.requires_grad or x.ndim == 0:
         return False
     if is_exporting():
         return False
-    if torch.compiler.is_compiling():
-        return True
-    # Whoever overrides or watches calls wants to meet the two as they are.
-    return not has_torch_function_unary(x) and is_eager((x, linear.weight))
+    return is_compiling or is_eager((x, linear.weight))
 
 
 class LinearAfter(nn.Linear):

@@ -125,6 +125,7 @@ def replace(
 
     Raises:
         LimenError: where the model has no such module; it says which activations it has.
+        TypeError: for what is to be replaced and is no class.
 
     Example:
         >>> import torch, limen.torch as lt
@@ -133,6 +134,9 @@ def replace(
         Activation(relu: where(x < 0, 0, x), at_kinks={0.0: 0.0})
     """
     wanted = tuple(NAMES) if which is None else which
+    for one in wanted if isinstance(wanted, tuple) else (wanted,):
+        if not isinstance(one, type):
+            raise TypeError(f"expected a class of modules to replace, such as nn.GELU, got {one!r}")
     made: dict[nn.Module, Activation] = {}
     for module in model.modules():
         if isinstance(module, wanted) and not isinstance(module, Activation):
