@@ -12,6 +12,7 @@ from limen.kernels.cache import compiling
 if TYPE_CHECKING:
     from limen.function import ActivationFunction
     from limen.kernels.cpu import Launcher
+    from limen.kernels.team import Team
 
 __all__ = ["Launchers"]
 
@@ -56,7 +57,7 @@ class Launchers:
             self._open(direction)
         return found
 
-    def addressed(self, direction: str, dtype: str) -> Callable[..., Any] | None:
+    def addressed(self, direction: str, dtype: str, team: Team) -> Callable[..., Any] | None:
         """The kernel of a direction for arrays that are not NumPy's: see `addressed_call`."""
         key = direction, dtype
         if key not in self._addressed:
@@ -64,7 +65,7 @@ class Launchers:
             with compiling:
                 from limen.kernels.quick import addressed_call
 
-                self._addressed[key] = addressed_call(launcher)
+                self._addressed[key] = addressed_call(launcher, team)
         return self._addressed[key]
 
     @staticmethod

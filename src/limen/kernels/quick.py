@@ -41,6 +41,7 @@ from limen.kernels.sweep import (
     WOKEN,
     sweep_address,
 )
+from limen.kernels.team import PARALLEL, Team, share_in_team
 
 __all__ = ["HELD", "addressed_call", "quick_call"]
 
@@ -50,9 +51,9 @@ HELD = 1 << 10
 _PLAIN = CONTIGUOUS | ALIGNED
 
 # Words of a table of routes: a scratch, the number of rows, and for each row a dtype and the record
-# of its kernel. Where there is but one route: a scratch and the record.
+# of its kernel. Where there is but one route: a scratch, the record, and a team.
 _SCRATCH, _ROWS, _FIRST_ROW = range(3)
-_RECORD = 1
+_RECORD, _TEAM = 1, 2
 _MOST_ARRAYS = 8
 
 _scratch = np.empty(SCRATCH, np.uint8)  # used with the GIL held, so by one call at a time
@@ -84,7 +85,7 @@ def quick_call(kernels: Iterable[tuple[np.dtype[Any], HasRecord]]) -> Callable[.
     return builtin(_quick, [_scratch.ctypes.data, len(pairs), *rows], pairs)
 
 
-def addressed_call(launcher: HasRecord) -> Callable[..., Any] | None:
+def addressed_call(launcher: HasRecord, team: Team) -> Callable[..., Any] | None:
     """A function of the addresses of arrays, the outputs last, their elements, and of threads.
 
     For arrays of others, who know that each lies in memory as one row, of the right format, and
@@ -94,13 +95,15 @@ def addressed_call(launcher: HasRecord) -> Callable[..., Any] | None:
 
     Args:
         launcher: what computes it.
+        team: whose threads share it; hands do where there are none.
 
     Returns:
         The function; None where this way is not open.
     """
     if not is_open():
         return None
-    return builtin(_addressed, [_scratch.ctypes.data, launcher.record], (launcher,))
+    words = [_scratch.ctypes.data, launcher.record, team.address]
+    return builtin(_addressed, words, (launcher, team))
 
 
 # --- The native function ---------------------------------------------------------------------
@@ -152,10 +155,11 @@ def _addressed(code: Assembler, self: Word, objects: Word, count: Word) -> None:
     require((inputs + code.load(record, OUTPUTS) + 2).equals(count))
     size, most = (_number(code, code.load(objects, count - k)) for k in (2, 1))
     require(size < code.load(record, LIMIT) + 1)
-    helpers = _helpers(code, record, size, require, most - 1)
+    team = code.load(routes, _TEAM)
+    helpers = _helpers(code, record, size, require, most - 1, team)
     with code.loop(code.word(0), count - 2) as k:
         code.store(table, k, _number(code, code.load(objects, k)))
-    _run(code, record, table, code.load(routes, _SCRATCH), code.word(DIRECT), size, helpers)
+    _run(code, record, table, code.load(routes, _SCRATCH), code.word(DIRECT), size, helpers, team)
     succeed(code)
 
 
@@ -185,32 +189,58 @@ def _helpers(
     size: Word,
     require: Callable[[ir.Value], None],
     most: Word | None = None,
+    team: Word | None = None,
 ) -> Word:
-    """How many hands may help. Python starts them, and reads how many there may be."""
-    found = code.variable(0)
+    """How many threads may help. Python starts hands, and reads how many there may be.
+
+    A team's may all be asleep: it helps where that pays too.
+    """
+    builder, found = code.builder, code.variable(0)
     is_worth_it = size > code.load(record, JOINED) - 1
     if most is not None:
-        is_worth_it = code.builder.and_(is_worth_it, most > 0)
+        is_worth_it = builder.and_(is_worth_it, most > 0)
     with code.when(is_worth_it):
         require(hands.is_as_said(code))
         wanted = hands.allowed(code) if most is None else hands.allowed(code).least(most)
-        with code.when(size > code.load(record, WOKEN) - 1):
+        has_team = _has_threads(code, team)
+        is_long = size > code.load(record, WOKEN) - 1
+        with code.when(builder.and_(is_long, builder.not_(has_team))):
             require(hands.are_there(code, wanted))
-        code.store(found, 0, wanted)
+        with code.when(builder.or_(is_long, builder.not_(has_team))):
+            code.store(found, 0, wanted)
     return code.load(found)
 
 
+def _has_threads(code: Assembler, team: Word | None) -> ir.Value:
+    """Whether there is a team; after a fork there is none."""
+    if team is None:
+        return ir.Constant(ir.IntType(1), 0)
+    return code.load(team, PARALLEL).differs(0)
+
+
 def _run(
-    code: Assembler, record: Word, table: Word, scratch: Word, how: Word, size: Word, helpers: Word
+    code: Assembler,
+    record: Word,
+    table: Word,
+    scratch: Word,
+    how: Word,
+    size: Word,
+    helpers: Word,
+    team: Word | None = None,
 ) -> None:
     """The kernel over all elements: without the GIL, and with a scratch of its own, if many."""
     zero = code.word(0)
     with code.either(size > HELD) as (free, held):
         with free:
             state = code.call(python_function("PyEval_SaveThread"), [])
-            own = code.call(python_function("PyMem_RawMalloc"), [code.word(SCRATCH)])
-            code.call(hands.share_address(), [record, table, own, how, zero, size, helpers])
-            code.call(python_function("PyMem_RawFree"), [own])
+            in_team = code.builder.and_(_has_threads(code, team), helpers > 0)
+            with code.either(in_team) as (by_team, by_hands):
+                with by_team:
+                    share_in_team(code, team or zero, record, table, how, size, helpers)
+                with by_hands:
+                    own = code.call(python_function("PyMem_RawMalloc"), [code.word(SCRATCH)])
+                    code.call(hands.share_address(), [record, table, own, how, zero, size, helpers])
+                    code.call(python_function("PyMem_RawFree"), [own])
             code.call(python_function("PyEval_RestoreThread"), [state])
         with held:
             code.call(sweep_address(), [record, table, scratch, how, zero, zero, size])

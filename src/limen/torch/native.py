@@ -7,8 +7,9 @@ PyTorch's own operations, of the stable form (see `decomposition`); on GPUs of C
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
 import numpy as np
@@ -25,6 +26,9 @@ from limen.kernels.arrays import FLOATS
 from limen.launchers import Launchers
 from limen.registry import get
 from limen.torch.jitted import Jitted
+
+if TYPE_CHECKING:
+    from limen.kernels.team import Team
 
 __all__ = [
     "DTYPES",
@@ -100,8 +104,18 @@ class _Addressed(dict[torch.dtype, Callable[..., Any] | None]):
         name = str(dtype).removeprefix("torch.")
         if name not in FLOATS:
             raise DtypeError(f"limen computes with {', '.join(sorted(FLOATS))}, got {dtype}")
-        self[dtype] = found = Launchers.of(self._function).addressed(self._direction, name)
+        launchers = Launchers.of(self._function)
+        self[dtype] = found = launchers.addressed(self._direction, name, _team())
         return found
+
+
+@cache
+def _team() -> Team:
+    """The threads of PyTorch's own kernels, where they are OpenMP's."""
+    from limen.kernels.team import Team
+
+    library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+    return Team(str(library) if torch.backends.openmp.is_available() else "")
 
 
 def value_of(native: Native, inputs: Sequence[Tensor]) -> Tensor:
