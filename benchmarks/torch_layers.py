@@ -13,6 +13,7 @@ import argparse
 import copy
 import ctypes
 import gc
+import random
 import statistics
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -67,7 +68,11 @@ def timed(calls: dict[str, Call]) -> dict[str, float]:
 def rounds_of(
     calls: dict[str, Call], seconds: Callable[[Call, int], float]
 ) -> list[dict[str, float]]:
-    """The seconds that each call takes, in rounds in which all take turns."""
+    """The seconds that each call takes, in rounds in which all take turns.
+
+    Every round has an order of its own: who comes after whom changes what the caches and the
+    system's allocator have in store.
+    """
     lasts = {}
     for name, call in calls.items():
         call()
@@ -75,8 +80,10 @@ def rounds_of(
         lasts[name] = seconds(call, 1)
     often = {name: max(1, int(LEAST / max(last, 1e-7))) for name, last in lasts.items()}
     count = ROUNDS if sum(lasts.values()) < LONG else FEW_ROUNDS
+    names = list(calls)
     return [
-        {name: seconds(call, often[name]) for name, call in calls.items()} for _ in range(count)
+        {name: seconds(calls[name], often[name]) for name in random.sample(names, len(names))}
+        for _ in range(count)
     ]
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -139,6 +140,26 @@ def test_many_callers_at_once_get_what_is_theirs() -> None:
     for caller in callers:
         caller.join(120)
     assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no way to choose CPUs")
+@pytest.mark.usefixtures("eager")
+def test_hands_wake_on_other_cpus_than_the_callers() -> None:
+    cpus = os.sched_getaffinity(0)
+    x, f = np.linspace(-5, 5, SIZE), fresh("mish")
+    f(x)
+    words, hand = BOARD.words, BOARD.words[board.STARTED] - 1
+    thread = words[board.THREAD + 8 * hand]
+    os.sched_setaffinity(thread, cpus)
+    deadline = time.monotonic() + 60
+    while os.sched_getaffinity(thread) == cpus and time.monotonic() < deadline:
+        time.sleep(0.05)  # by now hands sleep
+        words[board.CREDIT] = board.MOST_CREDIT
+        f(x)
+    here = os.sched_getaffinity(0)
+    assert here == cpus  # the caller's own are left alone
+    if len(cpus) > 1:
+        assert len(os.sched_getaffinity(thread)) == len(cpus) - 1
 
 
 @pytest.mark.usefixtures("eager")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from limen.kernels import threads
 
@@ -27,8 +27,10 @@ TURN, STARTED, ALLOWED, VARIABLE, PATIENCE, YIELD, CREDIT, CALLS = range(8, 16)
 RECORD, ARRAYS, HOW, SUMS, SIZE, PARTS, PART, PIECE = range(16, 24)
 NEXT = 24  # for each part: the first element that nobody has taken
 _HANDS = NEXT + 8 * MOST
-ASLEEP, LOCK = _HANDS, _HANDS + 1  # for each hand
-_WORDS = _HANDS + 8 * MOST
+ASLEEP, LOCK, THREAD = _HANDS, _HANDS + 1, _HANDS + 2  # for each hand
+CPUS = _HANDS + 8 * MOST  # one bit for each CPU that hands may be on
+CPU_WORDS = 16
+_WORDS = CPUS + CPU_WORDS
 
 # The state: how many hands are at work; whether there is work; the number of the work.
 COUNT, OPEN, TICKET = (1 << 16) - 1, 1 << 16, 1 << 17
@@ -74,6 +76,15 @@ class _Board:
         self.words[ASLEEP + 8 * number] = 1
         self.words[STARTED] = number + 1
         return int(number)
+
+    def let_on(self, cpus: Iterable[int]) -> None:
+        """Says on which CPUs hands may be."""
+        masks = [0] * CPU_WORDS
+        for cpu in cpus:
+            if cpu < 64 * CPU_WORDS:
+                masks[cpu // 64] |= 1 << cpu % 64
+        for index, mask in enumerate(masks):
+            self.words[CPUS + index] = ctypes.c_int64(mask).value
 
     def allow(self) -> int:
         """How many hands a call may have here. The quick way then allows all that are wanted."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import _thread
 import atexit
 import ctypes
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
@@ -54,6 +55,8 @@ def _start(wanted: int) -> None:
     watch.prepare()
     BOARD.words[board.PATIENCE] = watch.looks()
     BOARD.words[board.YIELD] = _of_c("sched_yield")
+    if hasattr(os, "sched_getaffinity"):
+        BOARD.let_on(os.sched_getaffinity(0))
     serve = _native_serve()
     with _starting, suppress(RuntimeError):  # the system may give no more threads
         while BOARD.words[board.STARTED] < wanted:
@@ -204,11 +207,32 @@ def _wake(code: Assembler, hands: Word) -> None:
     with code.when(code.builder.or_(credit > 0, tries)), code.loop(code.word(0), hands) as k:
         asleep = _word(code, board.ASLEEP, k)
         with code.when(code.load_shared(asleep).equals(1)), code.when(code.change(asleep, 1, 0)):
+            _send_away(code, k)
             lock = code.load(_word(code, board.LOCK, k))
             code.call(python_function("PyThread_release_lock"), [lock])
             code.store(woken, 0, code.word(1))
     with code.when(code.load(woken).differs(0)):
         _add_credit(code, -1)
+
+
+def _send_away(code: Assembler, hand: Word) -> None:
+    """Lets a hand wake on any CPU but the caller's, where the system can.
+
+    Linux likes to wake a thread where its waker is, and there it would wait for the very call that
+    it is to help with: after a pause, 20 calls of 2^18 numbers took 132 microseconds each, so 46.
+    """
+    get_cpu, set_cpus = _of_c("sched_getcpu"), _of_c("sched_setaffinity")
+    thread = code.load(_word(code, board.THREAD, hand))
+    if not get_cpu or not set_cpus:
+        return
+    masks, size = code.table(board.CPU_WORDS), code.word(8 * board.CPU_WORDS)
+    code.copy(masks, _word(code, board.CPUS), size)
+    cpu = code.call(get_cpu, []) & _INT
+    with code.when(code.builder.and_(thread.differs(0), cpu < 64 * board.CPU_WORDS)):
+        place = cpu // 64
+        its_bit = code.word(1) << (cpu & 63)
+        code.store(masks, place, code.load(masks, place) & (its_bit ^ -1))
+        code.call(set_cpus, [thread, size, masks])  # refused where no CPU is left
 
 
 def _add_credit(code: Assembler, amount: int) -> None:
@@ -258,6 +282,8 @@ def _serve(code: Assembler, hand: Word) -> None:
     scratch = code.table(SCRATCH // 8)
     state, asleep = _word(code, board.STATE), _word(code, board.ASLEEP, hand)
     lock = code.load(_word(code, board.LOCK, hand))
+    if thread_number := _of_c("gettid"):
+        code.store(_word(code, board.THREAD, hand), 0, code.call(thread_number, []) & _INT)
     served, looks = code.variable(0), code.variable(0)
 
     def is_new(seen: Word) -> ir.Value:

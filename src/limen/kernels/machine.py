@@ -41,6 +41,9 @@ class Word(lanes.Word):
         right = other.ir if isinstance(other, Word) else ir.Constant(WORD, other)
         return self.builder.icmp_signed(relation, self.ir, right)
 
+    def __lshift__(self, other: Word | int) -> Word:
+        return self._apply(self.builder.shl, other)
+
     def __floordiv__(self, other: Word | int) -> Word:
         """Of a number that is not negative."""
         return self._apply(self.builder.udiv, other)

@@ -26,6 +26,7 @@ _PROMISING = 8  # layouts that are fitted thoroughly
 _USEFUL = 0.5  # the share of inputs below which a table is of no use
 # A c1 this close to a float32, relative to its spacing, needs no rest.
 _EXACT = 2.0**-4
+_FINITE = 1e30
 
 # Nanoseconds, for a CPU of 2.6 GHz that starts two such instructions in a cycle. They only rank
 # candidates: what counts is measured later.
@@ -90,6 +91,8 @@ def grids(target: Target) -> Iterator[Grid]:
 def _forms(target: Target, is_flow: bool) -> Iterator[Form]:
     roots = [root for root in target.roots if target.parity == "none" or root >= 0]
     slopes = [_slope(target, root) for root in roots]
+    # A flow has no room for what a constant lacks: a product adds half an ULP to it.
+    needs_limits = is_flow and not all(map(_is_single, _constant_tails(target)))
     # A product has one rounding more; the compensated form saves it one.
     for degree, is_compensated in product(_DEGREES, (True, False)):
         if is_compensated >= bool(roots) and is_flow >= (is_compensated > bool(roots)):
@@ -97,9 +100,16 @@ def _forms(target: Target, is_flow: bool) -> Iterator[Form]:
                 degree,
                 is_compensated=is_compensated,
                 has_rests=not all(map(_is_single, slopes)),
-                has_offsets=any(root != np.float32(root) for root in roots),
+                has_offsets=is_compensated
+                and (any(root != np.float32(root) for root in roots) or needs_limits),
                 is_flow=is_flow,
             )
+
+
+def _constant_tails(target: Target) -> list[float]:
+    """What the function is far out, where it is the same number for a long way, and not 0."""
+    ends = [[float(target(side * x)) for x in (1e3, 1e6)] for side in (-1.0, 1.0)]
+    return [near for near, far in ends if near == far != 0 and abs(near) < _FINITE]
 
 
 def _slope(target: Target, root: float) -> float:

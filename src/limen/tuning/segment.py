@@ -37,7 +37,8 @@ class Form:
         degree: of the polynomials.
         is_compensated: whether the first-order term is added apart.
         has_rests: whether c1 is given to more digits than a float32 has.
-        has_offsets: whether roots lie beside float32 numbers, not on one.
+        has_offsets: whether a constant term is given to more digits than a float32 has: that of a
+            root that lies beside float32 numbers, or of a tail.
         is_flow: whether the function will be multiplied with gradients.
     """
 
@@ -98,11 +99,12 @@ def fit_regular(
     for centre in _accurate_centres(shape, middle, half):
         at_centre, slope = _value_and_slope(shape, (centre - middle) / half)
         c0, c1 = _single(at_centre), _single(slope / half)
+        offset = _single(at_centre - c0) if form.has_offsets else 0.0
         t = y - centre
         upper = np.vander(t, form.degree + 1, increasing=True)[:, 2:]
-        left = (value - c0 - c1 * t) / value
+        left = (value - c0 - offset - c1 * t) / value
         higher = np.linalg.lstsq(upper / value[:, None], left, rcond=None)[0]
-        found = Segment.of(centre, [c0, c1, *higher])
+        found = Segment.of(centre, [c0, c1, *higher], 0.0, offset)
         if not low <= 0 <= high or _is_nearest_at_zero(function, found, form):
             return found
     return None
@@ -176,7 +178,8 @@ def fit_tail(
     if not np.all(np.isfinite(value)):
         return None
     limit = float(function(np.array([far]))[0])
-    constant = Segment.of(0.0, [limit, *[0.0] * form.degree])
+    lacking = limit - _single(limit) if form.has_offsets else 0.0
+    constant = Segment.of(0.0, [limit, *[0.0] * form.degree], 0.0, lacking)
     straight = Segment.of(0.0, [0.0, limit / far, *[0.0] * (form.degree - 1)])
     for tail in (constant, straight):
         is_zero = tail.coefficients[:2] == (0.0, 0.0)

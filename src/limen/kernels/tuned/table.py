@@ -11,7 +11,7 @@ result. That is how a table says where it does not serve, and the only way.
 
 A segment around a root of the function has its centre at the float32 nearest the root, c0 = 0, and
 the offset is what little the function is there: relative to its value it is then as exact as
-elsewhere. The offset of other segments is 0.
+elsewhere. The offset of other segments is what c0 lacks as a float32; 0 where that does not matter.
 """
 
 from __future__ import annotations
