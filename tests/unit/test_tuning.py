@@ -11,6 +11,7 @@ from limen.kernels.tuned.kernel import is_supported
 from limen.tuning import segment
 from limen.tuning.layout import Grid, _best_cover, _Run, lay
 from limen.tuning.make import _Made, tune
+from limen.tuning.search import _forms
 from limen.tuning.segment import Form, Segment, fit_regular, fit_root, fit_tail, largest_error
 from limen.tuning.target import Target, spacing
 from limen.tuning.trial import largest_product_error, try_inputs
@@ -76,6 +77,18 @@ def test_the_cover_takes_the_largest_share_with_few_runs() -> None:
     chosen = _best_cover(runs, [0.1, 0.2, 0.3, 0.4], 2)
     assert [(run.start, run.stop) for run in chosen] == [(0, 3), (3, 4)]
     assert [(r.start, r.stop) for r in _best_cover(runs, [0.1, 0.2, 0.3, 0.4], 1)] == [(2, 4)]
+
+
+def test_a_constant_that_is_no_float32_is_exact_in_products_too() -> None:
+    target = Target(limen.get("selu").derivative())  # 1.0507... on the right
+    forms = list(_forms(target, is_flow=True))
+    assert {form.has_offsets for form in forms if form.is_compensated} == {True}
+    assert not any(form.has_offsets for form in _forms(Target(limen.get("tanh")), is_flow=True))
+    y = np.linspace(0.5, 60.0, 3000).astype(np.float32).astype(np.float64)
+    for found in (fit_regular(target, 0.5, 60.0, ROOTS), fit_tail(target, 0.5, 1.0, ROOTS, 0.6)):
+        assert largest_error(found, ROOTS, y, target(y)) < 0.51
+        without = Segment(found.centre, found.coefficients)
+        assert largest_error(without, ROOTS, y, target(y)) > 0.7
 
 
 def test_the_cells_of_a_grid_lie_side_by_side() -> None:
