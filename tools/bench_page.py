@@ -1,15 +1,17 @@
 """Writes the page "bench" from the figures of a run.
 
     limen bench --catalog --json bench.json
-    python tools/bench_page.py bench.json
+    python tools/bench_page.py bench.json [more.json ...]
 
-The page is docs/bench.md, its picture docs/pictures/bench.svg.
+The page is docs/bench.md, its picture docs/pictures/bench.svg. What several runs measured is taken
+from the last of them.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from limen.bench import picture, wording
@@ -86,9 +88,19 @@ def _latency(result: Result) -> Iterator[str]:
         yield f"| {title} | " + " | ".join(seconds) + " |"
 
 
-def main(figures: str) -> None:
+def merged(first: Result, *later: Result) -> Result:
+    """The figures of several runs, each case's from the last that measured it."""
+    for more in later:
+        again = {(m.case, m.threads) for m in more.measured}
+        kept = [m for m in first.measured if (m.case, m.threads) not in again]
+        latency = more.latency or first.latency
+        first = replace(first, measured=[*kept, *more.measured], latency=latency)
+    return first
+
+
+def main(*figures: str) -> None:
     """Writes the page and its picture."""
-    result = read(figures)
+    result = merged(*map(read, figures))
     (DOCS / "bench.md").write_text(page(result), encoding="utf-8")
     picture.save(result, DOCS / "pictures" / "bench.svg")
     print(f"written: {DOCS / 'bench.md'}")
