@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import ml_dtypes
@@ -140,6 +141,31 @@ def test_a_task_that_fails_says_so_after_all_have_ended() -> None:
     with pytest.raises(ValueError, match="on purpose"):
         threads.run([fail, lambda: done.append(1), lambda: done.append(2)])
     assert sorted(done) == [1, 2]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no way to choose CPUs")
+@pytest.mark.parametrize("fails", [False, True])
+def test_threads_are_kept_apart_where_all_cpus_are_taken(fails: bool) -> None:
+    cpus = os.sched_getaffinity(0)
+    seen: list[set[int]] = []
+
+    def look() -> None:
+        seen.append(os.sched_getaffinity(0))
+        time.sleep(0.05)  # so that nobody takes two of them
+
+    def own() -> None:
+        look()
+        if fails:
+            raise ValueError("on purpose")
+
+    for count in (len(cpus), len(cpus) + 1):
+        seen.clear()
+        with suppress(ValueError):
+            threads.run([*[look] * (count - 1), own])
+        assert os.sched_getaffinity(0) == cpus
+        if 1 < count == len(cpus):
+            here = min(seen, key=len)
+            assert len(here) == 1 and seen.count(cpus - here) == count - 1
 
 
 def test_a_watcher_sees_a_change_and_does_not_wait_for_ever() -> None:
@@ -290,8 +316,13 @@ def test_the_caller_waits_for_all_tasks_even_when_interrupted() -> None:
 
 
 INTERRUPTED = """
-import random, signal, time
+import os, random, signal, time
 from limen.kernels import threads
+
+def cpus():
+    return getattr(os, "sched_getaffinity", lambda _: None)(0)
+
+before = cpus()
 
 def interrupt(*_):
     raise KeyboardInterrupt
@@ -309,6 +340,7 @@ for _ in range(300):
     signal.setitimer(signal.ITIMER_REAL, 0)
     time.sleep(1e-3)
     assert ended in (None, len(done)), "a task went on"
+    assert cpus() == before, "the caller may not go where it could"
 assert interrupted
 """
 

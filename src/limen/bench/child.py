@@ -33,7 +33,9 @@ _CHECKED = 64  # elements of every result that are compared with the formula
 _NEAR = 1e-3  # how near to the exact value, relatively, or absolutely for small ones,
 _FORGIVEN = 0.2  # all but this share of them has to be
 _LARGEST = 2.0**127  # beyond, a float32 may be infinite already
-_PAUSE, _LONGEST_PAUSE = 2e-3, 0.25
+# Some systems count a process's seconds in ticks of 4 or 10 milliseconds: in a shorter pause, even
+# a thread that never sleeps may have none.
+_PAUSE, _LONGEST_PAUSE = 2.5e-2, 0.5
 
 
 def main(name: str) -> None:

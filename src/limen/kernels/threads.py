@@ -19,6 +19,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from limen.kernels import watch
+from limen.kernels.placement import Apart
 from limen.kernels.watch import Signal
 
 __all__ = [
@@ -96,7 +97,8 @@ class _Call:
     lock, and the end is a bare lock: `threading.Event` could be left with one of its own held.
     """
 
-    def __init__(self, tasks: list[Task]) -> None:
+    def __init__(self, tasks: list[Task], place: Apart) -> None:
+        self._place = place
         self.is_over = False  # plain: asking `_ended` is a call, after which Ctrl-C may come
         self.error: BaseException | None = None
         self._waiting = tasks
@@ -114,6 +116,7 @@ class _Call:
             return
         error: BaseException | None = None
         try:
+            self._place.help()
             alone(task)
         except BaseException as found:
             error = found
@@ -208,15 +211,20 @@ def run(tasks: list[Task]) -> None:
         for task in tasks:
             alone(task)
         return
-    call = _Call(others)
+    place = Apart(len(tasks))
+    call = _Call(others, place)
     try:
+        place.stay()
         _workers.submit(call, hands)
         alone(own)
     except BaseException as error:
         call.abandon(error)
-    while not call.is_over:  # whatever happens: tasks write to the caller's arrays
+    while not call.is_over or place.is_kept:  # whatever happens: tasks write to its arrays
         try:
-            call.wait()
+            if not call.is_over:
+                call.wait()
+            if place.is_kept:
+                place.leave()
         except BaseException as error:
             call.error = call.error or error
     found = call.error
