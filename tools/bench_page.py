@@ -91,7 +91,7 @@ def _latency(result: Result) -> Iterator[str]:
 def merged(first: Result, *later: Result) -> Result:
     """The figures of several runs, each case's from the last that measured it."""
     for more in later:
-        again = {(m.case, m.threads) for m in more.measured}
+        again = [(m.case, m.threads) for m in more.measured]
         kept = [m for m in first.measured if (m.case, m.threads) not in again]
         latency = more.latency or first.latency
         first = replace(first, measured=[*kept, *more.measured], latency=latency)
