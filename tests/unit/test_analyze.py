@@ -418,3 +418,14 @@ def test_answers_for_random_formulas_agree_with_brute_force(e: Expression) -> No
     if sign:
         for (x, a), (_, b) in pairwise(points):
             assert sign * (b - a) >= -1e-12 * max(abs(a), abs(b)), x
+
+
+def test_functions_of_the_largest_numbers_have_values() -> None:
+    for text, x, expected in (
+        ("erfc(x)", 1e256, 0.0),
+        ("erfc(x)", -1e256, 2.0),
+        ("erfcx(x)", 1e256, 1e-256 / math.sqrt(math.pi)),
+        ("erfcx(x)", 30.0, 0.018795888861416751),
+    ):
+        assert float(digits.value(parse(text), x)) == pytest.approx(expected, rel=1e-15)
+    assert analyze.limits(parse("x + erfc(-1e256 * x)")) == (-math.inf, math.inf)

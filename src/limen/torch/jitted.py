@@ -27,7 +27,7 @@ _MOST = 8  # tensors that PyTorch's jiterator takes, and gives
 _ENDS, _POINTS = 8.0, 161
 _RTOL, _ATOL = 0.02, 1e-4
 
-Steps = Callable[..., Tensor | Sequence[Tensor]]
+Steps = Callable[..., Any]
 
 
 class Jitted:

@@ -107,6 +107,7 @@ def regular(expression: Expression, x: Any) -> Any:
     return evaluate(expression, visit_finite)
 
 
+_FAR_OUT = 2.0**200  # beyond every number of a formula that matters
 # Functions that cross 0 away from 0, where the rounding of their argument shows.
 _CROSSING = frozenset({"sin", "cos", "sin_plus_cos", "log"})
 
@@ -159,8 +160,8 @@ def _functions_of(mp: Any) -> dict[str, Callable[..., Any]]:
         "sech": mp.sech,
         "atan": mp.atan,
         "erf": mp.erf,
-        "erfc": mp.erfc,
-        "erfcx": lambda a: mp.exp(a * a) * mp.erfc(a) if mp.isfinite(a) else mp.inf * (a < 0),
+        "erfc": _erfc,
+        "erfcx": _erfcx,
         "sigmoid": _sigmoid,
         "softplus": lambda a: max(a, 0) + mp.log1p(mp.exp(-abs(a))),
         "tanhshrink": _tanhshrink,
@@ -183,6 +184,19 @@ def _power(a: Any, b: Any) -> Any:
     if a == 0 and b < 0:
         return mp.inf
     return mp.power(a, b)
+
+
+def _erfc(a: Any) -> Any:
+    """The complementary error function, far out its limits: from 2^512 on mpmath overflows."""
+    mp = context()
+    return mp.mpf(2 * (a < 0)) if mp.isfinite(a) and abs(a) > _FAR_OUT else mp.erfc(a)
+
+
+def _erfcx(a: Any) -> Any:
+    mp = context()
+    if not mp.isfinite(a):
+        return mp.inf * (a < 0)
+    return 1 / (a * mp.sqrt(mp.pi)) if a > _FAR_OUT else mp.exp(a * a) * _erfc(a)
 
 
 def _sigmoid(a: Any) -> Any:
