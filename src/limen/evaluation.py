@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from limen.formula.definition import Definition
 from limen.formula.trace import Traced, compose
 from limen.kernels.arrays import FLOATS, Array, as_input, kernel_dtype, output, together
 from limen.launchers import Launchers
+from limen.properties import Properties
 
 if TYPE_CHECKING:
     from limen.function import ActivationFunction
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation"]
 
 
-class Evaluation(ABC):
+class Evaluation(Properties):
     """The calls of a function: plain arrays go the quick way, everything else the long one."""
 
     _definition: Definition
@@ -38,16 +39,6 @@ class Evaluation(ABC):
     @abstractmethod
     def inputs(self) -> tuple[str, ...]:
         """The names of the inputs."""
-
-    @property
-    @abstractmethod
-    def parameters(self) -> dict[str, float]:
-        """The value of each parameter."""
-
-    @property
-    @abstractmethod
-    def is_gated(self) -> bool:
-        """Whether it takes a gate and a value."""
 
     @abstractmethod
     def with_parameters(self, **parameters: float) -> ActivationFunction:

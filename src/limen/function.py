@@ -17,7 +17,6 @@ from limen.formula.expression import Expression, apply, constant, input_, parame
 from limen.formula.show import to_latex, to_text
 from limen.formula.stabilize import canonical
 from limen.launchers import Launchers
-from limen.properties import Properties
 
 __all__ = ["ActivationFunction", "AtKinks"]
 
@@ -27,7 +26,7 @@ AtKinks = float | Mapping[float, float] | None
 """The derivative at kinks: None for the formula's own, one number for all, or one for each."""
 
 
-class ActivationFunction(Evaluation, Properties):
+class ActivationFunction(Evaluation):
     """An activation function: callable, differentiable, printable.
 
     Make one with `limen.activation`, fetch one with `limen.get`. It never changes.
