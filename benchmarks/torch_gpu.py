@@ -12,7 +12,6 @@ cache. With each median over rounds goes its spread, half the distance between t
 from __future__ import annotations
 
 import argparse
-import copy
 import gc
 import statistics
 from collections.abc import Callable, Iterator
@@ -36,6 +35,7 @@ from torch_layers import (
     show,
     step_of,
     training_step,
+    variants_of,
 )
 
 import limen.torch as lt
@@ -122,12 +122,7 @@ def training(blocks: tuple[tuple[int, int], ...], until: float) -> Iterator[list
             torch._dynamo.reset()
             theirs, ours = (block.to("cuda", dtype) for block in models(width, name))
             x = torch.randn(batch, width, device="cuda", dtype=dtype)
-            variants = {
-                "eager": theirs,
-                "compile": torch.compile(copy.deepcopy(theirs), dynamic=False),
-                "limen": ours,
-                "compile(limen)": torch.compile(copy.deepcopy(ours), dynamic=False),
-            }
+            variants = variants_of(theirs, ours)
             steps = {way: training_step(model, x) for way, model in variants.items()}
             row = [name, str(dtype).removeprefix("torch."), f"{batch:,}", str(width)]
             for time, way in zip(cells(steps, 1e3, 2), WAYS, strict=True):

@@ -188,6 +188,12 @@ def models(width: int, name: str) -> tuple[nn.Module, nn.Module]:
     return theirs, ours
 
 
+def variants_of(theirs: nn.Module, ours: nn.Module) -> dict[str, Any]:
+    """Both models as they are, and copies of them compiled, whose parameters are their own."""
+    compiled = [torch.compile(copy.deepcopy(model), dynamic=False) for model in (theirs, ours)]
+    return dict(zip(WAYS, (theirs, compiled[0], ours, compiled[1]), strict=True))
+
+
 def training(cases: list[tuple[str, str, int, int]]) -> Iterator[list[str]]:
     """Whole steps: forward, squared error, backward, update; the names of the columns first."""
     heads = [f"{way}: {head}" for way in WAYS for head in ("time", "kept", "peak")]
@@ -200,12 +206,7 @@ def training(cases: list[tuple[str, str, int, int]]) -> Iterator[list[str]]:
         if kind == "transformer":
             theirs, ours = Transformer(width, theirs), Transformer(width, ours)
             x = torch.randn(max(1, batch // 64), 64, width)
-        variants = {
-            "eager": theirs,
-            "compile": torch.compile(copy.deepcopy(theirs), dynamic=False),
-            "limen": ours,
-            "compile(limen)": torch.compile(copy.deepcopy(ours), dynamic=False),
-        }
+        variants = variants_of(theirs, ours)
         steps = {way: training_step(model, x) for way, model in variants.items()}
         times = timed(steps)
         cells = []

@@ -97,16 +97,18 @@ def where(condition: Line, yes: Any, no: Any) -> Line:
     return condition.then(f"{condition} ? {text(yes)} : {text(no)}")
 
 
-def maximum(a: Any, b: Any) -> Line:
-    """The larger of two, the first of equals; NaN for NaN."""
-    line = a if isinstance(a, Line) else b
-    return line.then(f"({text(a)} >= {text(b)} || {text(a)} != {text(a)}) ? {text(a)} : {text(b)}")
+def _one_of_two(relation: str) -> Callable[[Any, Any], Line]:
+    """The one of two that is in a relation to the other, the first of equals; NaN for NaN."""
+
+    def choose(a: Any, b: Any) -> Line:
+        line, first, second = a if isinstance(a, Line) else b, text(a), text(b)
+        is_first = f"{first} {relation} {second} || {first} != {first}"
+        return line.then(f"({is_first}) ? {first} : {second}")
+
+    return choose
 
 
-def minimum(a: Any, b: Any) -> Line:
-    """The smaller of two, the first of equals; NaN for NaN."""
-    line = a if isinstance(a, Line) else b
-    return line.then(f"({text(a)} <= {text(b)} || {text(a)} != {text(a)}) ? {text(a)} : {text(b)}")
+maximum, minimum = map(_one_of_two, (">=", "<="))
 
 
 def clip(a: Any, low: Any, high: Any) -> Line:
