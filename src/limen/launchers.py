@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from limen.binding import Binding
-from limen.kernels.arrays import named_dtype
+from limen.kernels.arrays import kernel_dtype, named_dtype
 from limen.kernels.cache import compiling
 
 if TYPE_CHECKING:
     from limen.function import ActivationFunction
+    from limen.kernels.arrays import Array
     from limen.kernels.cpu import Launcher
+    from limen.kernels.routine import Call
     from limen.kernels.team import Team
 
 __all__ = ["Launchers"]
@@ -67,6 +69,12 @@ class Launchers:
 
                 self._addressed[key] = addressed_call(launcher, team)
         return self._addressed[key]
+
+    def call(
+        self, direction: str, inputs: Sequence[Array], outputs: Sequence[Array]
+    ) -> Call | None:
+        """The kernel of a direction as a native call on these arrays: see `Launcher.call`."""
+        return self.launcher(direction, kernel_dtype(outputs[0])).call(inputs, outputs)
 
     @staticmethod
     def of(function: ActivationFunction) -> Launchers:

@@ -19,6 +19,7 @@ from limen.kernels import hands, sweep
 from limen.kernels.board import BOARD
 from limen.kernels.cache import Kernel
 from limen.kernels.entry import address_of, entry_of, signature_of
+from limen.kernels.routine import Call
 
 __all__ = ["Launcher"]
 
@@ -96,6 +97,24 @@ class Launcher:
         for copy in finish:
             copy()
         return [_total(row.tolist()) for row in partials]
+
+    def call(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Call | None:
+        """The same as a native call on one thread, for arrays that stay where they are.
+
+        Args:
+            inputs: the arrays read, of one shape.
+            outputs: the arrays written.
+
+        Returns:
+            The call; None where arrays overlap, are empty, no row in memory, or larger than caches.
+        """
+        arrays = (*inputs, *outputs)
+        are_rows = all(a.flags.c_contiguous and a.flags.aligned for a in arrays)
+        size = outputs[0].size
+        if not are_rows or not size or _way(inputs, outputs, self._cost) != sweep.DIRECT:
+            return None
+        entry, kernel, numbers = self._record[: sweep.NUMBERS + 1]
+        return Call(entry, (kernel, arrays, numbers, size), self)
 
     def _helpers(self, size: int) -> int:
         """How many hands may help with so many elements."""

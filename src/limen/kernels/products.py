@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,15 @@ from limen.kernels.builtin import (
     requiring,
     succeed,
 )
-from limen.kernels.machine import WORD, Assembler, Word, python_function
+from limen.kernels.machine import WORD, Assembler, Word, assembled, python_function
 
-__all__ = ["product_call"]
+__all__ = ["LONGEST", "lay_address", "product_call"]
 
 # So many multiplications are done without giving up the GIL, which would take about as long.
 _HELD = 1 << 16
-_LONGEST = (1 << 31) - 1  # what the integers of any BLAS hold
+LONGEST = (1 << 31) - 1
+"""What the integers of any BLAS hold."""
+
 
 # Words of the table: how many dtypes there are; and for each the dtype, BLAS's product for it, the
 # bytes of an element, and the addresses of a 0 and of a 1.
@@ -93,7 +96,7 @@ class _Matrix:
             for field in (SHAPE, STRIDES)
         )
         for length in (self.rows, self.columns):
-            require(builder.and_(length > 1, length < _LONGEST))
+            require(builder.and_(length > 1, length < LONGEST))
         self.is_in_rows = along.equals(size)
         step, lead, length = (
             Word(builder, builder.select(self.is_in_rows, in_rows.ir, in_columns.ir))
@@ -174,8 +177,7 @@ def _multiply(
     code.store(beta, 0, code.load(entry, _ZERO))
     with code.when(row.differs(0)):
         size = code.load(entry, _BYTES)
-        with code.loop(code.word(0), out.rows) as k:
-            code.copy(out.data + k * out.lead * size, row, out.columns * size)
+        _lay(code, out.data, row, out.rows, out.columns * size, out.lead * size)
         code.store(beta, 0, code.load(entry, _ONE))
     numbers = code.table(6)
     sizes = (out.columns, out.rows, a.columns)
@@ -186,3 +188,20 @@ def _multiply(
     one, begin = code.load(entry, _ONE), code.load(beta)
     arguments = [*letters, columns, rows, inner, one, b.data, b_lead, a.data, a_lead]
     code.call(code.load(entry, _PRODUCT), [*arguments, begin, out.data, out_lead])
+
+
+def _lay(code: Assembler, target: Word, row: Word, rows: Word, size: Word, step: Word) -> None:
+    """Copies a row of so many bytes to the target, and again a step further, so many times."""
+    with code.loop(code.word(0), rows) as k:
+        code.copy(target + k * step, row, size)
+
+
+@cache
+def lay_address() -> int:
+    """The address of `lay(target, row, rows, size, step)`: a row of `size` bytes, `rows` times."""
+
+    def lay(code: Assembler, *words: Word) -> None:
+        _lay(code, *words)
+        code.give(0)
+
+    return assembled("lay", 5, lay)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from limen.errors import ShapeError, UnknownNameError
 from limen.function import ActivationFunction
+from limen.launchers import Launchers
 from limen.layers.layer import Layer
 from limen.layers.parameter import Parameter
 from limen.registry import resolve
 from limen.vector import VECTOR_FUNCTIONS, VectorFunction
+
+if TYPE_CHECKING:
+    from limen.kernels.routine import Call
 
 __all__ = ["Activation"]
 
@@ -169,6 +173,30 @@ class Activation(Layer):
         _, slopes = function.backward(grad_output, *arguments, parameters=True)
         for name, grad in zip(self._learnable, grads, strict=True):
             grad[...] = slopes[name]
+
+    def compute_calls(self, x: Array, out: Array) -> list[Call] | None:
+        """The function's kernel."""
+        return self._calls("forward", (x,), (out,))
+
+    def flow_calls(self, x: Array, grad_output: Array, grad_input: Array) -> list[Call] | None:
+        """The kernel of the function's backward pass."""
+        return self._calls("backward", (grad_output, x), (grad_input,))
+
+    def teach_calls(
+        self, x: Array, grad_output: Array, grads: Sequence[Array]
+    ) -> list[Call] | None:
+        """None at all, unless there is something to learn."""
+        return None if grads else []
+
+    def _calls(
+        self, direction: str, inputs: tuple[Array, ...], outputs: tuple[Array, ...]
+    ) -> list[Call] | None:
+        # The two halves of a gated function's input are no rows in memory.
+        function = self._function
+        if self._is_gated or self._learnable or not isinstance(function, ActivationFunction):
+            return None
+        call = Launchers.of(function).call(direction, inputs, outputs)
+        return None if call is None else [call]
 
     def twin(self) -> Activation:
         """An Activation layer of the same function, outside of any model."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ONE_THREAD", "can_be_held", "products"]
+__all__ = ["ONE_THREAD", "can_be_held", "products", "vector_products"]
 
 
 class _Library:
@@ -36,13 +36,14 @@ class _Library:
             if setter is not None:
                 self.set_threads = setter
                 self.threads = getattr(loaded, f"{before}openblas_get_num_threads{after}")
-                self.products = _products(loaded, f"{before}%sgemm_{after}")
+                self.products = _addresses(loaded, f"{before}%sgemm_{after}")
+                self.vector_products = _addresses(loaded, f"{before}%sgemv_{after}")
                 return
         raise LookupError(path)
 
 
-def _products(loaded: ctypes.CDLL, name: str) -> dict[np.dtype[Any], int]:
-    """The addresses of the library's products, in the interface of Fortran."""
+def _addresses(loaded: ctypes.CDLL, name: str) -> dict[np.dtype[Any], int]:
+    """The addresses of one of the library's routines, in the interface of Fortran."""
     letters: dict[str, np.dtype[Any]] = {"s": np.dtype(np.float32), "d": np.dtype(np.float64)}
     found = {dtype: getattr(loaded, name % letter, None) for letter, dtype in letters.items()}
     return {d: ctypes.cast(f, ctypes.c_void_p).value or 0 for d, f in found.items() if f}
@@ -79,6 +80,11 @@ def can_be_held() -> bool:
 def products() -> dict[np.dtype[Any], int]:
     """The address of BLAS's product (`gemm`, as Fortran calls it) for each dtype, if known."""
     return _libraries()[0].products if _libraries() else {}
+
+
+def vector_products() -> dict[np.dtype[Any], int]:
+    """The same of its product of a matrix with a vector (`gemv`)."""
+    return _libraries()[0].vector_products if _libraries() else {}
 
 
 class _OneThread:

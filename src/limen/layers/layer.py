@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from limen.errors import OrderError, ShapeError
 from limen.layers.arrays import real_array
 from limen.layers.parameter import Parameter
+
+if TYPE_CHECKING:
+    from limen.kernels.routine import Call
 
 __all__ = ["Layer"]
 
@@ -90,6 +93,23 @@ class Layer(ABC):
 
     def teach(self, x: Array, grad_output: Array, grads: Sequence[Array]) -> None:  # noqa: B027
         """The gradients of the parameters, summed over these rows, into `grads`."""
+
+    # The same steps as native calls, for arrays that stay where they are: a training step makes
+    # them again and again. None where a layer has none, or these arrays do not lend themselves.
+
+    def compute_calls(self, x: Array, out: Array) -> list[Call] | None:
+        """The native calls that `compute` comes to."""
+        return None
+
+    def flow_calls(self, x: Array, grad_output: Array, grad_input: Array) -> list[Call] | None:
+        """The native calls that `flow` comes to."""
+        return None
+
+    def teach_calls(
+        self, x: Array, grad_output: Array, grads: Sequence[Array]
+    ) -> list[Call] | None:
+        """The native calls that `teach` comes to: none at all, where nothing learns."""
+        return []
 
     def multiplications(self, outputs: int) -> int:
         """What a sample costs on the way forward, in multiplications of a matrix product."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
 from limen.layers.layer import Layer
+from limen.layers.leg import Leg, Move, native_calls
+from limen.layers.parameter import Parameter
 from limen.layers.slabs import Rows, cut, share
 from limen.layers.sums import SlabGradients
 
@@ -28,11 +31,15 @@ class Slab:
         self._inputs = [self._outputs[0], *self._outputs[:-1]]
         self.prediction = self.grad_output = self._outputs[-1]
         self._grad_inputs: list[Array | None] = []
+        self._grad_outputs: list[Array] = []
         self._grads: Sequence[Sequence[Array]] = ()
+        self._legs: tuple[Leg, Leg] | None = None
 
     def take(self, x: Array) -> None:
         """Its rows of the batch."""
         self._inputs[0] = x[self.rows]
+        for leg in self._legs or ():
+            leg.begin_with(self._inputs[0])
 
     def lay_back(
         self,
@@ -43,25 +50,67 @@ class Slab:
         """Its rows of the flows, and where the gradients of its rows go, layer by layer."""
         self.grad_output = grad_output[self.rows]
         self._grad_inputs = [None if a is None else a[self.rows] for a in grad_inputs]
+        flows = (a for a in self._grad_inputs[1:] if a is not None)
+        self._grad_outputs = [*flows, self.grad_output]
         self._grads = grads
+
+    def settle(self) -> None:
+        """From now on all arrays stay where they are, but the batch: that one is laid out alike.
+
+        To be called when it has taken a batch and knows where the flows go.
+        """
+        start = self._inputs[0]
+        self._legs = Leg(self._moves_forward(), start), Leg(self._moves_back(), start)
+
+    def unsettle(self) -> None:
+        """Arrays may lie anywhere again."""
+        self._legs = None
 
     def forward(self) -> None:
         """Through all layers, to the prediction."""
-        for layer, x, output in zip(self._layers, self._inputs, self._outputs, strict=True):
-            layer.compute(x, output)
+        if self._legs:
+            self._legs[0]()
+            return
+        for k in range(len(self._layers)):
+            self._compute(k)
 
     def backward(self) -> None:
         """Back from `grad_output` through all layers, teaching each.
 
         A layer that nobody asks for a flow learns all the same.
         """
-        flow = self.grad_output
+        if self._legs:
+            self._legs[1]()
+            return
         for k in reversed(range(len(self._layers))):
-            layer, x, grad_input = self._layers[k], self._inputs[k], self._grad_inputs[k]
-            layer.teach(x, flow, self._grads[k])
+            self._teach(k)
+            self._flow(k)
+
+    def _compute(self, k: int) -> None:
+        self._layers[k].compute(self._inputs[k], self._outputs[k])
+
+    def _teach(self, k: int) -> None:
+        self._layers[k].teach(self._inputs[k], self._grad_outputs[k], self._grads[k])
+
+    def _flow(self, k: int) -> None:
+        grad_input = self._grad_inputs[k]
+        if grad_input is not None:
+            self._layers[k].flow(self._inputs[k], self._grad_outputs[k], grad_input)
+
+    def _moves_forward(self) -> Iterator[Move]:
+        for k, layer in enumerate(self._layers):
+            calls = native_calls(layer, "compute", self._inputs[k], self._outputs[k])
+            yield Move(partial(self._compute, k), calls)
+
+    def _moves_back(self) -> Iterator[Move]:
+        for k in reversed(range(len(self._layers))):
+            layer, x, grad_output = self._layers[k], self._inputs[k], self._grad_outputs[k]
+            calls = native_calls(layer, "teach", x, grad_output, self._grads[k])
+            yield Move(partial(self._teach, k), calls)
+            grad_input = self._grad_inputs[k]
             if grad_input is not None:
-                layer.flow(x, flow, grad_input)
-                flow = grad_input
+                calls = native_calls(layer, "flow", x, grad_output, grad_input)
+                yield Move(partial(self._flow, k), calls)
 
 
 class Pass:
@@ -84,10 +133,21 @@ class Pass:
         rows, widths = _rows(outputs[-1]), [output.shape[-1] for output in outputs]
         self.effort = _effort(layers, rows, widths)
         self.slabs = [Slab(part, layers, outputs) for part in cut(rows, self.effort)]
+        self._homes: list[tuple[Parameter, Array, Array]] = []
+        self._is_settled = False
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the parameters are still where they were when the way back was laid."""
+        return all(p.lies_at(value, grad) for p, value, grad in self._homes)
 
     def take(self, x: Array) -> None:
         """Begin with a batch; the layers forget the flow of the one before."""
         self._inputs[0] = x
+        if self._is_settled and not x.flags.c_contiguous:
+            self._is_settled = False
+            for slab in self.slabs:
+                slab.unsettle()
         for slab in self.slabs:
             slab.take(x)
         for layer, given, output in zip(self._layers, self._inputs, self._outputs, strict=True):
@@ -108,8 +168,19 @@ class Pass:
         self._grad_outputs = [*grad_inputs[1:], grad_output]
         parameters = [layer.parameters() for layer in self._layers]
         self._gradients = SlabGradients(parameters, len(self.slabs))
+        self._homes = [(p, p.value, p.grad) for own in parameters for p in own]
         for slab, grads in zip(self.slabs, self._gradients.of, strict=True):
             slab.lay_back(grad_output, grad_inputs, grads)
+
+    def settle(self) -> None:
+        """Get ready for many batches, laid out as the one taken: what is native goes as a whole.
+
+        Once a batch lies otherwise, all is as before.
+        """
+        if self._inputs[0].flags.c_contiguous:
+            self._is_settled = True
+            for slab in self.slabs:
+                slab.settle()
 
     def backward(self) -> None:
         """Hand the flow back through all layers, and fill the gradients of the parameters."""

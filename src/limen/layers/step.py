@@ -74,6 +74,10 @@ class TrainingStep:
         target = self.loss.prepare(y, (*x.shape[:-1], self.model.outputs_for(x.shape[-1])))
         return self.learn(x, target)[0]
 
+    def __reduce__(self) -> tuple[type[TrainingStep], tuple[Model, Loss, Optimizer]]:
+        """For pickle and copy: a copy works in arrays of its own."""
+        return type(self), (self.model, self.loss, self.optimizer)
+
     def learn(self, x: Array, target: Array) -> tuple[float, int]:
         """One step on what is checked already; the loss, and how many were classified rightly."""
         run = self._run(x)
@@ -93,7 +97,7 @@ class TrainingStep:
 
     def _run(self, x: Array) -> _Run:
         run = self._runs.get(x.shape)
-        if run is None:
+        if run is None or not run.way.is_current:
             # The runs of smaller batches hold on to memory that a larger one outgrows.
             is_largest = all(prod(x.shape) > prod(shape) for shape in self._runs)
             if is_largest or len(self._runs) == _MOST_SHAPES:
@@ -134,6 +138,7 @@ class _Run:
         if not self._flows_are_laid:
             # Nobody asks for the flow into the data.
             self.way.lay_back(self._grad, [None, *self._flows])
+            self.way.settle()
             self._flows_are_laid = True
         score = self._scored(self._learn_slab, target)
         self.way.end()

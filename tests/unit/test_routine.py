@@ -1,0 +1,222 @@
+"""Native calls as a whole: what a training step becomes once it has been taken."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import limen
+from limen.kernels import builtin
+from limen.kernels.product_calls import product_calls, row_sum_calls
+from limen.kernels.routine import Routine
+from limen.launchers import Launchers
+from limen.layers import blas, slabs
+from limen.layers.passing import Pass
+
+RANDOM = np.random.default_rng(0)
+FLOAT = np.dtype(np.float32)
+
+pytestmark = pytest.mark.skipif(
+    not blas.products() or not builtin.is_open(),
+    reason="this BLAS, or this Python, is not reached natively",
+)
+
+
+def numbers(*shape: int, dtype: Any = np.float32) -> np.ndarray:
+    return RANDOM.standard_normal(shape).astype(dtype)
+
+
+# --- The calls -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("with_row", [False, True])
+def test_a_product_is_numpys(dtype: Any, with_row: bool) -> None:
+    gemm = blas.products()[np.dtype(dtype)]
+    row = numbers(7, dtype=dtype) if with_row else None
+    for a in (numbers(5, 3, dtype=dtype), numbers(3, 5, dtype=dtype).T):
+        for b in (numbers(3, 7, dtype=dtype), numbers(7, 3, dtype=dtype).T):
+            out = np.full((5, 7), np.nan, dtype)
+            calls = product_calls(gemm, a, b, out, row)
+            assert calls is not None
+            Routine(calls, a)()
+            wanted = a @ b if row is None else a @ b + row
+            np.testing.assert_allclose(out, wanted, rtol=1e-5 if dtype == np.float32 else 1e-13)
+
+
+def test_rows_inside_of_a_larger_matrix_are_added_up() -> None:
+    larger, out = numbers(9, 12), np.full(5, np.nan, np.float32)
+    matrix = larger[2:8, 3:8]
+    calls = row_sum_calls(blas.vector_products()[FLOAT], matrix, out)
+    assert calls is not None
+    Routine(calls, matrix)()
+    np.testing.assert_allclose(out, matrix.sum(0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "out"),
+    [
+        (numbers(5), numbers(5, 3), np.empty(3, np.float32)),
+        (numbers(1, 5), numbers(5, 3), np.empty((1, 3), np.float32)),
+        (numbers(4, 5), numbers(5, 3), np.empty((3, 4), np.float32).T),
+        (numbers(4, 5), numbers(5, 3, dtype=np.float64), np.empty((4, 3), np.float32)),
+        (numbers(4, 5)[:, ::-1], numbers(5, 3), np.empty((4, 3), np.float32)),
+        (numbers(8, 10)[::2, ::2], numbers(5, 3), np.empty((4, 3), np.float32)),
+    ],
+    ids=["a vector", "a row", "columns", "two dtypes", "backwards", "gaps"],
+)
+def test_what_blas_does_not_take_has_no_calls(a: Any, b: Any, out: Any) -> None:
+    assert product_calls(blas.products()[FLOAT], a, b, out) is None
+
+
+def test_a_result_over_a_factor_has_no_calls() -> None:
+    square = numbers(4, 4)
+    assert product_calls(blas.products()[FLOAT], square, numbers(4, 4), square) is None
+
+
+def test_a_kernel_has_no_call_where_running_it_takes_more() -> None:
+    launchers, x = Launchers.of(limen.mish), numbers(64)
+    assert launchers.call("forward", [x], [np.empty_like(x)]) is not None
+    assert launchers.call("forward", [x], [x]) is None  # goes by tiles beside it
+    assert launchers.call("forward", [x[::2]], [np.empty(32, np.float32)]) is None
+    assert launchers.call("forward", [x[:0]], [np.empty(0, np.float32)]) is None
+
+
+def test_calls_happen_in_order_and_begin_with_what_they_are_told() -> None:
+    x, middle, out = numbers(50), np.empty(50, np.float32), np.empty(50, np.float32)
+    first = Launchers.of(limen.mish).call("forward", [x], [middle])
+    second = Launchers.of(limen.tanh).call("backward", [middle, x], [out])
+    assert first is not None
+    assert second is not None
+    routine = Routine([first, second], x)
+    for start in (x, numbers(50)):
+        routine.begin_with(start)
+        routine()
+        np.testing.assert_array_equal(middle, limen.mish(start))
+        np.testing.assert_array_equal(out, limen.tanh.backward(middle, start))
+
+
+# --- In a training step ----------------------------------------------------------------------
+
+
+def made(*functions: Any, width: int = 48) -> limen.Model:
+    layers: list[Any] = [limen.Linear(width, width)]
+    for function in functions:
+        layers += [limen.Activation(function), limen.Linear(width, width)]
+    return limen.Model(layers)
+
+
+def stepping(model: limen.Model) -> Any:
+    return model.training_step(limen.HalfSquaredError(), limen.SGD(0.1))
+
+
+def legs(step: Any) -> list[Any]:
+    return [leg for run in step._runs.values() for slab in run.way.slabs for leg in slab._legs]
+
+
+@pytest.fixture(params=["whole", "in slabs"])
+def _cutting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "in slabs":
+        monkeypatch.setattr(slabs, "_WORTH_SHARING", 1)
+        monkeypatch.setattr(slabs, "_FEWEST_ROWS", 16)
+
+
+@pytest.mark.usefixtures("_cutting")
+def test_each_leg_of_a_settled_step_is_one_native_call() -> None:
+    step, x = stepping(made("mish", "relu")), numbers(50, 48)
+    step(x, x)
+    assert legs(step)
+    assert all(len(leg._steps) == 1 and leg._steps == leg._routines for leg in legs(step))
+
+
+@pytest.mark.usefixtures("_cutting")
+def test_a_settled_step_takes_other_batches_in_any_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = [numbers(50, 48) for _ in range(3)]
+    batches += [np.asfortranarray(numbers(50, 48)), numbers(100, 48)[::2], numbers(50, 48)]
+    target = numbers(50, 48)
+
+    def run() -> tuple[list[float], list[bytes]]:
+        model = made("mish", "silu")
+        step = stepping(model)
+        losses = [step(x, target) for x in batches]
+        return losses, [p.value.tobytes() for p in model.parameters()]
+
+    settled = run()
+    monkeypatch.setattr(Pass, "settle", lambda way: None)
+    assert run() == settled
+
+
+def test_what_is_not_native_goes_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> tuple[Any, list[float], list[bytes]]:
+        layers = [
+            limen.Linear(8, 12),
+            limen.Activation("swiglu"),
+            limen.Linear(6, 10),
+            limen.Activation("prelu", learnable="weight"),
+            limen.Linear(10, 4),
+            limen.Activation(limen.softmax),
+        ]
+        model = limen.Model(layers)
+        step = stepping(model)
+        losses = [step(x, y) for x, y in batches]
+        return step, losses, [p.value.tobytes() for p in model.parameters()]
+
+    batches = [(numbers(20, 8), numbers(20, 4)) for _ in range(4)]
+    step, *settled = run()
+    assert any(leg._routines and leg._steps != leg._routines for leg in legs(step))
+    monkeypatch.setattr(Pass, "settle", lambda way: None)
+    assert list(run()[1:]) == settled
+
+
+def test_a_step_follows_parameters_that_move() -> None:
+    model, x, y = made("tanh"), numbers(20, 48), numbers(20, 48)
+    step = stepping(model)
+    step(x, y)
+    for parameter in model.parameters():
+        parameter.convert(np.dtype(np.float32))
+    twin = model.copy()
+    assert step(x, y) == stepping(twin)(x, y)
+    for mine, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        np.testing.assert_array_equal(mine.value, theirs.value)
+
+
+def test_a_layer_of_ones_own_is_asked_itself() -> None:
+    class Doubled(limen.Linear):
+        def compute(self, x: Any, out: Any = None) -> Any:
+            out = super().compute(x, out)
+            out *= 2
+            return out
+
+    model, x = limen.Model([Doubled(6, 6)]), numbers(5, 6)
+    step = model.training_step(limen.HalfSquaredError(), limen.SGD(0.0))
+    for _ in range(2):
+        step(x, x)
+        wanted = 2 * (x @ model.layers[0].weight.value.T + model.layers[0].bias.value)
+        np.testing.assert_allclose(model.layers[0].output, wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, copy.copy, lambda step: pickle.loads(pickle.dumps(step))]
+)
+def test_a_copy_of_a_step_works_in_arrays_of_its_own(copied: Any) -> None:
+    step, x, y = stepping(made("mish")), numbers(20, 48), numbers(20, 48)
+    step(x, y)
+    other = copied(step)
+    expected = stepping(step.model.copy())(x, y)
+    before = step.model.layers[0].output.copy()
+    assert other(x, y) == expected
+    if other.model is not step.model:
+        np.testing.assert_array_equal(step.model.layers[0].output, before)
+        assert step(x, y) == expected
+
+
+def test_one_sample_and_one_neuron_are_no_matrices() -> None:
+    model = limen.Model([limen.Linear(3, 1), limen.Activation("tanh"), limen.Linear(1, 1)])
+    step = stepping(model)
+    for shape in ((3,), (1, 3), (7, 3)):
+        for _ in range(2):
+            assert np.isfinite(step(np.ones(shape), np.zeros((*shape[:-1], 1))))
