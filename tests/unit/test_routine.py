@@ -12,10 +12,10 @@ import pytest
 import limen
 from limen.kernels import builtin
 from limen.kernels.product_calls import product_calls, row_sum_calls
-from limen.kernels.routine import Routine
+from limen.kernels.routine import Routine, Routines
 from limen.launchers import Launchers
 from limen.layers import blas, slabs
-from limen.layers.passing import Pass
+from limen.layers.round import Round
 
 RANDOM = np.random.default_rng(0)
 FLOAT = np.dtype(np.float32)
@@ -28,6 +28,10 @@ pytestmark = pytest.mark.skipif(
 
 def numbers(*shape: int, dtype: Any = np.float32) -> np.ndarray:
     return RANDOM.standard_normal(shape).astype(dtype)
+
+
+def run(calls: Any) -> None:
+    Routines([Routine(calls, ())])(0)
 
 
 # --- The calls -------------------------------------------------------------------------------
@@ -43,7 +47,7 @@ def test_a_product_is_numpys(dtype: Any, with_row: bool) -> None:
             out = np.full((5, 7), np.nan, dtype)
             calls = product_calls(gemm, a, b, out, row)
             assert calls is not None
-            Routine(calls, a)()
+            run(calls)
             wanted = a @ b if row is None else a @ b + row
             np.testing.assert_allclose(out, wanted, rtol=1e-5 if dtype == np.float32 else 1e-13)
 
@@ -53,7 +57,7 @@ def test_rows_inside_of_a_larger_matrix_are_added_up() -> None:
     matrix = larger[2:8, 3:8]
     calls = row_sum_calls(blas.vector_products()[FLOAT], matrix, out)
     assert calls is not None
-    Routine(calls, matrix)()
+    run(calls)
     np.testing.assert_allclose(out, matrix.sum(0), rtol=1e-5)
 
 
@@ -92,10 +96,10 @@ def test_calls_happen_in_order_and_begin_with_what_they_are_told() -> None:
     second = Launchers.of(limen.tanh).call("backward", [middle, x], [out])
     assert first is not None
     assert second is not None
-    routine = Routine([first, second], x)
+    routine = Routine([first, second], [x])
     for start in (x, numbers(50)):
-        routine.begin_with(start)
-        routine()
+        routine.move(start)
+        Routines([routine])(0)
         np.testing.assert_array_equal(middle, limen.mish(start))
         np.testing.assert_array_equal(out, limen.tanh.backward(middle, start))
 
@@ -114,8 +118,8 @@ def stepping(model: limen.Model) -> Any:
     return model.training_step(limen.HalfSquaredError(), limen.SGD(0.1))
 
 
-def legs(step: Any) -> list[Any]:
-    return [leg for run in step._runs.values() for slab in run.way.slabs for leg in slab._legs]
+def rounds(step: Any) -> list[Any]:
+    return [run._round for run in step._runs.values()]
 
 
 @pytest.fixture(params=["whole", "in slabs"])
@@ -126,15 +130,15 @@ def _cutting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("_cutting")
-def test_each_leg_of_a_settled_step_is_one_native_call() -> None:
+def test_a_round_is_one_native_call() -> None:
     step, x = stepping(made("mish", "relu")), numbers(50, 48)
     step(x, x)
-    assert legs(step)
-    assert all(len(leg._steps) == 1 and leg._steps == leg._routines for leg in legs(step))
+    (its_round,) = rounds(step)
+    assert its_round._whole is not None
 
 
 @pytest.mark.usefixtures("_cutting")
-def test_a_settled_step_takes_other_batches_in_any_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_takes_other_batches_in_any_layout(monkeypatch: pytest.MonkeyPatch) -> None:
     batches = [numbers(50, 48) for _ in range(3)]
     batches += [np.asfortranarray(numbers(50, 48)), numbers(100, 48)[::2], numbers(50, 48)]
     target = numbers(50, 48)
@@ -145,9 +149,9 @@ def test_a_settled_step_takes_other_batches_in_any_layout(monkeypatch: pytest.Mo
         losses = [step(x, target) for x in batches]
         return losses, [p.value.tobytes() for p in model.parameters()]
 
-    settled = run()
-    monkeypatch.setattr(Pass, "settle", lambda way: None)
-    assert run() == settled
+    in_rounds = run()
+    monkeypatch.setattr(Round, "is_worth_it", lambda way: False)
+    assert run() == in_rounds
 
 
 def test_what_is_not_native_goes_between(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,10 +170,12 @@ def test_what_is_not_native_goes_between(monkeypatch: pytest.MonkeyPatch) -> Non
         return step, losses, [p.value.tobytes() for p in model.parameters()]
 
     batches = [(numbers(20, 8), numbers(20, 4)) for _ in range(4)]
-    step, *settled = run()
-    assert any(leg._routines and leg._steps != leg._routines for leg in legs(step))
-    monkeypatch.setattr(Pass, "settle", lambda way: None)
-    assert list(run()[1:]) == settled
+    step, *in_rounds = run()
+    (its_round,) = rounds(step)
+    assert its_round._whole is None
+    assert all(1 < len(c._routines) < len(c._steps) for c in its_round._chains)
+    monkeypatch.setattr(Round, "is_worth_it", lambda way: False)
+    assert list(run()[1:]) == in_rounds
 
 
 def test_a_step_follows_parameters_that_move() -> None:

@@ -59,7 +59,9 @@ def _entry(signature: tuple[types.Type, ...]) -> int:
                 address = code.load(arrays, index)
                 arguments.append(_array(context, code, kind, address, count))
             else:
-                arguments.append(builder.load(code.place(numbers, ir.DoubleType(), index)))
+                number = builder.load(code.place(numbers, ir.DoubleType(), index))
+                is_short = kind == types.float32
+                arguments.append(builder.fptrunc(number, ir.FloatType()) if is_short else number)
         form = context.call_conv.get_function_type(types.none, signature)
         pointer = builder.inttoptr(kernel.ir, form.as_pointer())
         context.call_conv.call_function(builder, pointer, types.none, signature, arguments)

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from limen.kernels.cache import compiling
+
+if TYPE_CHECKING:
+    from limen.kernels.routine import Call
 
 __all__ = ["Loop", "adam", "half_squares", "half_squares_and_flow", "sgd", "sgd_with_momentum"]
 
@@ -25,7 +30,8 @@ class Loop:
     Args:
         function: the loop in Python: arrays first, then numbers, which get the first array's dtype.
         written: the positions of the arrays it writes to.
-        sums: whether it returns a float64 sum, whose order is then up to the compiler.
+        sums: whether it writes a float64 sum, whose order is then up to the compiler; its numbers
+            are float64.
     """
 
     def __init__(
@@ -34,13 +40,26 @@ class Loop:
         self._function, self._written, self._sums = function, written, sums
         self._compiled: dict[tuple[np.dtype[Any], ...], Callable[..., Any]] = {}
 
-    def __call__(self, arrays: tuple[Array, ...], *numbers: float) -> Any:
+    def __call__(self, arrays: tuple[Array, ...], *numbers: float) -> None:
         """Runs the loop on arrays of float32 or float64."""
+        self._for(arrays, len(numbers))(*arrays, *numbers)
+
+    def call(self, arrays: tuple[Array, ...], *numbers: float) -> Call:
+        """The same as a native call."""
+        with compiling:
+            from limen.kernels.entry import address_of, entry_of
+            from limen.kernels.routine import Call
+
+        loop = self._for(arrays, len(numbers))
+        words = (address_of(loop), arrays, np.array(numbers, np.float64), arrays[0].size)
+        return Call(entry_of(loop), words, loop)
+
+    def _for(self, arrays: tuple[Array, ...], numbers: int) -> Callable[..., Any]:
         key = tuple([array.dtype for array in arrays])
         compiled = self._compiled.get(key)
         if compiled is None:
-            compiled = self._compiled[key] = self._compile(key, len(numbers))
-        return compiled(*arrays, *numbers)
+            compiled = self._compiled[key] = self._compile(key, numbers)
+        return compiled
 
     def _compile(self, dtypes: tuple[np.dtype[Any], ...], numbers: int) -> Callable[..., Any]:
         from numba import types
@@ -52,28 +71,30 @@ class Loop:
             types.Array(element, 1, "C", readonly=k not in self._written)
             for k, element in enumerate(elements)
         ]
-        number = types.float64 if self._sums else elements[0]
-        result = types.float64 if self._sums else types.void
         # What may change a value stays off; a sum in several lanes is a sum in another order.
         options = {"fastmath": {"reassoc", "nsz"}} if self._sums else {}
-        return compile_loop(self._function, result(*arrays, *[number] * numbers), **options)
+        number = types.float64 if self._sums else elements[0]
+        signature = types.void(*arrays, *[number] * numbers)
+        return compile_loop(self._function, signature, **options)
 
 
-def _half_squares(prediction: Array, target: Array) -> float:
+def _half_squares(prediction: Array, target: Array, mean: Array, batch: float) -> None:
     total = 0.0
     for i in range(prediction.size):
         difference = float(prediction[i]) - target[i]
         total += difference * difference
-    return 0.5 * total
+    mean[0] = 0.5 * total / batch
 
 
-def _half_squares_and_flow(prediction: Array, target: Array, grad: Array, scale: float) -> float:
-    total = 0.0
+def _half_squares_and_flow(
+    prediction: Array, target: Array, grad: Array, mean: Array, batch: float
+) -> None:
+    total, scale = 0.0, 1.0 / batch
     for i in range(prediction.size):
         difference = float(prediction[i]) - target[i]
         grad[i] = difference * scale
         total += difference * difference
-    return 0.5 * total
+    mean[0] = 0.5 * total / batch
 
 
 def _sgd(value: Array, grad: Array, rate: float, decay: float) -> None:
@@ -115,10 +136,10 @@ def _adam(
         value[i] = held - rate * (m / (sqrt(v) / root + epsilon))
 
 
-half_squares = Loop(_half_squares, (), sums=True)
-"""`1/2 sum (p - t)^2`, of a prediction and a target."""
-half_squares_and_flow = Loop(_half_squares_and_flow, (2,), sums=True)
-"""The same, with `scale (p - t)` into the third array."""
+half_squares = Loop(_half_squares, (2,), sums=True)
+"""`1/2 sum (p - t)^2 / batch`, of a prediction and a target, into the third array."""
+half_squares_and_flow = Loop(_half_squares_and_flow, (2, 3), sums=True)
+"""The same into the fourth array, with `(p - t) / batch` into the third."""
 sgd = Loop(_sgd, (0,))
 """`w -= rate (decay w + g)`, of value and gradient."""
 sgd_with_momentum = Loop(_sgd_with_momentum, (0, 2))

@@ -3,22 +3,24 @@
 A training step calls the same functions on the same arrays again and again. From Python each such
 call costs a microsecond or two and, on several threads, the wait for a GIL that another thread
 holds. What is called is known from the first step on: here it is written down once, as words, and
-done as a whole.
+done as a whole; and several such wholes side by side, by hands (`hands.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limen import memory
-from limen.kernels.builtin import DATA, builtin, is_open, succeed
-from limen.kernels.machine import Assembler, Word, python_function
+from limen.kernels import hands
+from limen.kernels.machine import Assembler, Word, assembled
+from limen.kernels.sweep import DIRECT, SCRATCH, TILE
 
-__all__ = ["Call", "Routine", "is_open"]
+__all__ = ["Call", "Routine", "Routines"]
 
 Array = NDArray[Any]
 Argument = int | Array | tuple[Array, ...]
@@ -46,54 +48,94 @@ class Call(NamedTuple):
 
 
 class Routine:
-    """Calls that are done in order, by calling it.
+    """Calls to be done in order.
 
     Args:
-        calls: what they are; where nothing else says so, their arrays stay as they lie.
-        start: the array in `calls` (the very object) that may be another one each time.
+        calls: what they are; their arrays stay as they lie.
+        moving: those of their arrays (the very objects) that may be others each time.
+
+    Attributes:
+        address: that of its words.
     """
 
-    def __init__(self, calls: Sequence[Call], start: Array) -> None:
-        tables: dict[int, Array] = {}
-        words = [len(calls)]
-        moving: list[tuple[int, int]] = []
-        for call in calls:
-            arguments = [0] * _MOST_ARGUMENTS
-            for place, argument in enumerate(call.arguments):
-                at = len(words) + 1 + place
+    def __init__(self, calls: Sequence[Call], moving: Sequence[Array]) -> None:
+        self._calls = calls  # which keep alive what the words lead to
+        self._words = np.zeros(1 + _STEP * len(calls), np.int64)
+        self._words[0] = len(calls)
+        self.address = memory.address(self._words)
+        self._tables: list[Array] = []
+        # Where the addresses of the moving arrays are written.
+        self._places: list[list[tuple[Array, int]]] = [[] for _ in moving]
+        for step, call in enumerate(calls):
+            at = 1 + step * _STEP
+            self._words[at] = call.function
+            for place, argument in enumerate(call.arguments, at + 1):
                 if isinstance(argument, tuple):
-                    table = np.array([memory.address(array) for array in argument], np.int64)
-                    moving += [(at, k) for k, array in enumerate(argument) if array is start]
-                    tables[at] = table
-                    arguments[place] = memory.address(table)
+                    table = np.zeros(len(argument), np.int64)
+                    for row, array in enumerate(argument):
+                        self._write(table, row, array, moving)
+                    self._tables.append(table)
+                    self._words[place] = memory.address(table)
                 elif isinstance(argument, int):
-                    arguments[place] = argument
+                    self._words[place] = argument
                 else:
-                    moving += [(at, -1)] if argument is start else []
-                    arguments[place] = memory.address(argument)
-            words += [call.function, *arguments]
-        self._run = builtin(_routine, words, (calls, tables))
-        own: Array = self._run.__self__  # type: ignore[attr-defined]
-        # Where the address of `start` is written.
-        self._moving = [(own, at) if k < 0 else (tables[at], k) for at, k in moving]
+                    self._write(self._words, place, argument, moving)
 
-    def begin_with(self, start: Array) -> None:
-        """Take another array, laid out as the first one, in the place of `start`."""
-        address = memory.address(start)
-        for words, at in self._moving:
-            words[at] = address
+    def _write(self, words: Array, at: int, array: Array, moving: Sequence[Array]) -> None:
+        words[at] = memory.address(array)
+        for places, other in zip(self._places, moving, strict=True):
+            if array is other:
+                places.append((words, at))
 
-    def __call__(self) -> None:
-        """Do the calls."""
-        self._run()
+    def move(self, *arrays: Array) -> None:
+        """Take other arrays, laid out alike, in the places of those that move."""
+        for places, array in zip(self._places, arrays, strict=True):
+            address = memory.address(array)
+            for words, at in places:
+                words[at] = address
 
 
-def _routine(code: Assembler, self: Word, objects: Word, count: Word) -> None:
-    words = code.load(self, DATA)
-    state = code.call(python_function("PyEval_SaveThread"), [])
-    with code.loop(code.word(0), code.load(words)) as k:
-        step = words + (k * _STEP + 1) * 8
-        arguments = [code.load(step, 1 + place) for place in range(_MOST_ARGUMENTS)]
-        code.call(code.load(step), arguments)
-    code.call(python_function("PyEval_RestoreThread"), [state])
-    succeed(code)
+class Routines:
+    """Routines that know nothing of each other: done one by one, or side by side.
+
+    Args:
+        routines: what they are.
+    """
+
+    def __init__(self, routines: Sequence[Routine]) -> None:
+        # To hands this is a kernel like any other, over an array of single bytes: they share it
+        # out tile by tile. So each routine has a tile, which begins with its address.
+        self._tiles = np.zeros((len(routines), TILE // 8), np.int64)
+        self._tiles[:, 0] = [routine.address for routine in routines]
+        self._routines = routines
+        # See `sweep.py`: called by its entry alone, always worth a helper, one array of bytes.
+        self._record = np.array([_routines_address(), 0, 0, 0, 1, 0, 0, 1, 1], np.int64)
+        self._arrays = np.array([memory.address(self._tiles)], np.int64)
+        self._scratch = np.zeros(SCRATCH, np.uint8)
+        record, arrays, scratch = self._record, self._arrays, self._scratch
+        self._addresses = memory.address(record), memory.address(arrays), memory.address(scratch)
+
+    def __len__(self) -> int:
+        return len(self._routines)
+
+    def __call__(self, helpers: int) -> None:
+        """Do them, with the help of so many hands, if there are that many; without the GIL."""
+        helpers = min(helpers, hands.ready()) if helpers else 0
+        size = TILE * len(self._routines)
+        hands.native_share()(*self._addresses, DIRECT, 0, size, helpers)
+
+
+@cache
+def _routines_address() -> int:
+    return assembled("routines", 4, _routines)
+
+
+def _routines(code: Assembler, kernel: Word, arrays: Word, numbers: Word, count: Word) -> None:
+    tiles = code.load(arrays)
+    with code.loop(code.word(0), count, code.word(TILE)) as start:
+        words = code.load(tiles + start)
+        with code.loop(code.word(0), code.load(words)) as k:
+            step = words + (k * _STEP + 1) * 8
+            arguments = [code.load(step, 1 + place) for place in range(_MOST_ARGUMENTS)]
+            code.call(code.load(step), arguments)
+    code.give(0)

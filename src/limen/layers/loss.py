@@ -8,7 +8,7 @@ of the prediction.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from limen.errors import ShapeError
 from limen.kernels.arrays import kernel_dtype
 from limen.kernels.loops import half_squares, half_squares_and_flow
 from limen.layers.arrays import MODEL_DTYPES, real_array
+
+if TYPE_CHECKING:
+    from limen.kernels.routine import Call
 
 __all__ = ["HalfSquaredError", "Loss", "batch_size", "give_flow"]
 
@@ -93,6 +96,23 @@ class Loss(ABC):
             batch: how many samples the mean is over, where these are only some of a batch.
         """
 
+    def measure_calls(
+        self, prediction: Array, target: Array, *, grad: Array, batch: int, value: Array
+    ) -> list[Call] | None:
+        """The native calls that `measure` comes to, for arrays that stay where they are.
+
+        Args:
+            prediction: as `measure` takes it.
+            target: as `measure` takes it.
+            grad: as `measure` takes it.
+            batch: as `measure` takes it.
+            value: float64 array whose first number becomes the loss.
+
+        Returns:
+            The calls; None where there are none.
+        """
+        return None
+
     def count_correct(self, prediction: Array, target: Array) -> int:
         """How many samples of a prepared target are classified rightly."""
         raise TypeError(f"{self!r} is no classification: it has no accuracy")
@@ -140,11 +160,19 @@ class HalfSquaredError(Loss):
         batch: int | None = None,
     ) -> float:
         """The loss, and the gradient into `grad`; see `Loss.measure`."""
-        batch = batch or batch_size(prediction)
+        batch, mean = batch or batch_size(prediction), np.empty(1)
         arrays = prediction.reshape(-1), target.reshape(-1)
         if grad is None:
-            return float(half_squares(arrays)) / batch
-        return float(half_squares_and_flow((*arrays, grad.reshape(-1)), 1.0 / batch)) / batch
+            half_squares((*arrays, mean), batch)
+        else:
+            half_squares_and_flow((*arrays, grad.reshape(-1), mean), batch)
+        return float(mean[0])
+
+    def measure_calls(
+        self, prediction: Array, target: Array, *, grad: Array, batch: int, value: Array
+    ) -> list[Call] | None:
+        """One loop."""
+        return [half_squares_and_flow.call((prediction, target, grad, value), batch)]
 
 
 def batch_size(prediction: Array) -> int:

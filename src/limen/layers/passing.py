@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from limen.layers.layer import Layer
-from limen.layers.leg import Leg, Move, native_calls
+from limen.layers.moves import Move, native_calls
 from limen.layers.parameter import Parameter
 from limen.layers.slabs import Rows, cut, share
 from limen.layers.sums import SlabGradients
@@ -33,13 +33,10 @@ class Slab:
         self._grad_inputs: list[Array | None] = []
         self._grad_outputs: list[Array] = []
         self._grads: Sequence[Sequence[Array]] = ()
-        self._legs: tuple[Leg, Leg] | None = None
 
     def take(self, x: Array) -> None:
         """Its rows of the batch."""
         self._inputs[0] = x[self.rows]
-        for leg in self._legs or ():
-            leg.begin_with(self._inputs[0])
 
     def lay_back(
         self,
@@ -54,23 +51,8 @@ class Slab:
         self._grad_outputs = [*flows, self.grad_output]
         self._grads = grads
 
-    def settle(self) -> None:
-        """From now on all arrays stay where they are, but the batch: that one is laid out alike.
-
-        To be called when it has taken a batch and knows where the flows go.
-        """
-        start = self._inputs[0]
-        self._legs = Leg(self._moves_forward(), start), Leg(self._moves_back(), start)
-
-    def unsettle(self) -> None:
-        """Arrays may lie anywhere again."""
-        self._legs = None
-
     def forward(self) -> None:
         """Through all layers, to the prediction."""
-        if self._legs:
-            self._legs[0]()
-            return
         for k in range(len(self._layers)):
             self._compute(k)
 
@@ -79,9 +61,6 @@ class Slab:
 
         A layer that nobody asks for a flow learns all the same.
         """
-        if self._legs:
-            self._legs[1]()
-            return
         for k in reversed(range(len(self._layers))):
             self._teach(k)
             self._flow(k)
@@ -97,12 +76,19 @@ class Slab:
         if grad_input is not None:
             self._layers[k].flow(self._inputs[k], self._grad_outputs[k], grad_input)
 
-    def _moves_forward(self) -> Iterator[Move]:
+    @property
+    def start(self) -> Array:
+        """What goes into the first layer."""
+        return self._inputs[0]
+
+    def moves_forward(self) -> Iterator[Move]:
+        """The moves of `forward`, for arrays that stay where they are."""
         for k, layer in enumerate(self._layers):
             calls = native_calls(layer, "compute", self._inputs[k], self._outputs[k])
             yield Move(partial(self._compute, k), calls)
 
-    def _moves_back(self) -> Iterator[Move]:
+    def moves_back(self) -> Iterator[Move]:
+        """The moves of `backward`."""
         for k in reversed(range(len(self._layers))):
             layer, x, grad_output = self._layers[k], self._inputs[k], self._grad_outputs[k]
             calls = native_calls(layer, "teach", x, grad_output, self._grads[k])
@@ -134,7 +120,6 @@ class Pass:
         self.effort = _effort(layers, rows, widths)
         self.slabs = [Slab(part, layers, outputs) for part in cut(rows, self.effort)]
         self._homes: list[tuple[Parameter, Array, Array]] = []
-        self._is_settled = False
 
     @property
     def is_current(self) -> bool:
@@ -144,10 +129,6 @@ class Pass:
     def take(self, x: Array) -> None:
         """Begin with a batch; the layers forget the flow of the one before."""
         self._inputs[0] = x
-        if self._is_settled and not x.flags.c_contiguous:
-            self._is_settled = False
-            for slab in self.slabs:
-                slab.unsettle()
         for slab in self.slabs:
             slab.take(x)
         for layer, given, output in zip(self._layers, self._inputs, self._outputs, strict=True):
@@ -171,16 +152,6 @@ class Pass:
         self._homes = [(p, p.value, p.grad) for own in parameters for p in own]
         for slab, grads in zip(self.slabs, self._gradients.of, strict=True):
             slab.lay_back(grad_output, grad_inputs, grads)
-
-    def settle(self) -> None:
-        """Get ready for many batches, laid out as the one taken: what is native goes as a whole.
-
-        Once a batch lies otherwise, all is as before.
-        """
-        if self._inputs[0].flags.c_contiguous:
-            self._is_settled = True
-            for slab in self.slabs:
-                slab.settle()
 
     def backward(self) -> None:
         """Hand the flow back through all layers, and fill the gradients of the parameters."""

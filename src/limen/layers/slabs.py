@@ -16,12 +16,15 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from functools import partial
 from types import EllipsisType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from limen.kernels import board, threads
 from limen.layers import blas
 
-__all__ = ["Rows", "cut", "share"]
+if TYPE_CHECKING:
+    from limen.kernels.routine import Routines
+
+__all__ = ["Rows", "cut", "share", "share_natively"]
 
 Item = TypeVar("Item")
 Rows = slice | EllipsisType
@@ -75,6 +78,21 @@ def share(work: Callable[[Item], object], items: Sequence[Item], multiplications
                 _spread(work, items)
             else:
                 threads.alone(partial(_one_by_one, work, items))
+
+
+def share_natively(routines: Routines, multiplications: int) -> None:
+    """Do native routines, on as many threads as pays.
+
+    Args:
+        routines: one for each slab.
+        multiplications: as for `share`.
+    """
+    is_large = multiplications >= _WORTH_SHARING
+    if multiplications < _ASKS_FOR_NONE or (is_large and len(routines) == 1):
+        routines(0)  # as there: too little, or for BLAS to cut
+        return
+    with blas.ONE_THREAD:
+        routines(len(routines) - 1 if is_large else 0)
 
 
 def _one_by_one(work: Callable[[Item], object], items: Sequence[Item]) -> None:

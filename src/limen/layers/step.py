@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from math import fsum, isfinite, prod
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from limen.errors import ShapeError
 from limen.layers.buffer import Buffers
 from limen.layers.loss import Loss, batch_size
+from limen.layers.moves import Move, native_calls
 from limen.layers.optimizer import Optimizer
-from limen.layers.passing import Pass, Slab, shapes_through
+from limen.layers.passing import Pass, shapes_through
+from limen.layers.round import Round
 from limen.layers.slabs import share
 
 if TYPE_CHECKING:
@@ -131,47 +133,64 @@ class _Run:
         self._work = buffers.take("work", shapes[-1], _FLOAT64)
         self._loss, self._batch = loss, batch_size(self._grad)
         self._target = self._grad
-        self._scores: list[tuple[float, int]] = []
+        # Of each slab: its part of the loss, and how many samples were classified rightly.
+        self._values = np.zeros(len(self.way.slabs))
+        self._right = [0] * len(self.way.slabs)
+        self._round: Round | None = None
 
     def learn(self, target: Array) -> tuple[float, int]:
         """The loss, with its flow back through the layers; and how many were right."""
+        self._target = target
         if not self._flows_are_laid:
             # Nobody asks for the flow into the data.
             self.way.lay_back(self._grad, [None, *self._flows])
-            self.way.settle()
             self._flows_are_laid = True
-        score = self._scored(self._learn_slab, target)
+        if self._round is None and Round.is_worth_it(self.way):
+            self._round = Round(self.way, target, self._scoring)
+        if self._round is not None and self._round.fits(target):
+            self._round(target)
+        else:
+            share(self._learn_slab, range(len(self._right)), self.way.effort)
         self.way.end()
-        return score
+        return self._score()
 
     def judge(self, target: Array) -> tuple[float, int]:
         """The loss, and how many were right."""
-        return self._scored(self._judge_slab, target)
-
-    def _scored(self, work: Callable[[Slab], None], target: Array) -> tuple[float, int]:
         self._target = target
-        self._scores.clear()
-        share(work, self.way.slabs, self.way.effort)
-        if len(self._scores) == 1:
-            return self._scores[0]
-        # Threads end in any order: an exact sum has none.
-        values, right = zip(*self._scores, strict=True)
-        return fsum(values) if all(map(isfinite, values)) else sum(values), sum(right)
+        share(self._judge_slab, range(len(self._right)), self.way.effort)
+        return self._score()
 
-    def _learn_slab(self, slab: Slab) -> None:
+    def _score(self) -> tuple[float, int]:
+        values = self._values.tolist()
+        if len(values) == 1:
+            return values[0], self._right[0]
+        # Threads end in any order: an exact sum has none.
+        return fsum(values) if all(map(isfinite, values)) else sum(values), sum(self._right)
+
+    def _learn_slab(self, k: int) -> None:
+        slab = self.way.slabs[k]
         slab.forward()
-        self._score(slab, slab.grad_output)
+        self._measure(k, slab.grad_output)
         slab.backward()
 
-    def _judge_slab(self, slab: Slab) -> None:
-        slab.forward()
-        self._score(slab, None)
+    def _judge_slab(self, k: int) -> None:
+        self.way.slabs[k].forward()
+        self._measure(k, None)
 
-    def _score(self, slab: Slab, grad: Array | None) -> None:
-        prediction, target = slab.prediction, self._target[slab.rows]
+    def _measure(self, k: int, grad: Array | None) -> None:
+        slab = self.way.slabs[k]
+        arrays = slab.prediction, self._target[slab.rows]
         work = self._work[slab.rows]
-        value = self._loss.measure(prediction, target, work=work, grad=grad, batch=self._batch)
-        right = 0
+        self._values[k] = self._loss.measure(*arrays, work=work, grad=grad, batch=self._batch)
         if self._loss.is_classification:
-            right = self._loss.count_correct(prediction, target)
-        self._scores.append((value, right))
+            self._right[k] = self._loss.count_correct(*arrays)
+
+    def _scoring(self, k: int, target: Array) -> Move:
+        """The move that measures a slab."""
+        grad, arrays = self.way.slabs[k].grad_output, (self.way.slabs[k].prediction, target)
+        calls = None
+        if not self._loss.is_classification:
+            value = self._values[k : k + 1]
+            options = {"grad": grad, "batch": self._batch, "value": value}
+            calls = native_calls(self._loss, "measure", *arrays, **options)
+        return Move(partial(self._measure, k, grad), calls)
