@@ -7,7 +7,7 @@ loop is compiled when it is first called, for the dtypes it is called with.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,22 @@ from limen.kernels.cache import compiling
 if TYPE_CHECKING:
     from limen.kernels.routine import Call
 
-__all__ = ["Loop", "adam", "half_squares", "half_squares_and_flow", "sgd", "sgd_with_momentum"]
+__all__ = [
+    "Loop",
+    "Tiled",
+    "adam",
+    "add",
+    "half_squares",
+    "half_squares_and_flow",
+    "sgd",
+    "sgd_with_momentum",
+]
 
 Array = NDArray[Any]
+
+# What is worth the way to another thread; and what lasts a millisecond, as long as it takes to get
+# a sleeping one going many times over.
+_TILE, _WORTH_WAKING = 1 << 16, 1 << 20
 
 
 class Loop:
@@ -44,15 +57,14 @@ class Loop:
         """Runs the loop on arrays of float32 or float64."""
         self._for(arrays, len(numbers))(*arrays, *numbers)
 
-    def call(self, arrays: tuple[Array, ...], *numbers: float) -> Call:
-        """The same as a native call."""
+    def call(self, arrays: tuple[Array, ...], numbers: Array) -> Call:
+        """The same as a native call, of the numbers that are in a float64 array then."""
         with compiling:
             from limen.kernels.entry import address_of, entry_of
             from limen.kernels.routine import Call
 
         loop = self._for(arrays, len(numbers))
-        words = (address_of(loop), arrays, np.array(numbers, np.float64), arrays[0].size)
-        return Call(entry_of(loop), words, loop)
+        return Call(entry_of(loop), (address_of(loop), arrays, numbers, arrays[0].size), loop)
 
     def _for(self, arrays: tuple[Array, ...], numbers: int) -> Callable[..., Any]:
         key = tuple([array.dtype for array in arrays])
@@ -76,6 +88,37 @@ class Loop:
         number = types.float64 if self._sums else elements[0]
         signature = types.void(*arrays, *[number] * numbers)
         return compile_loop(self._function, signature, **options)
+
+
+class Tiled:
+    """A loop over long arrays that stay where they are, in tiles that hands share.
+
+    Args:
+        loop: takes each element by itself.
+        arrays: flat arrays of one length.
+        numbers: how many numbers the loop takes besides.
+    """
+
+    def __init__(self, loop: Loop, arrays: Sequence[Array], numbers: int = 0) -> None:
+        with compiling:
+            from limen.kernels.routine import Routine, Routines
+
+        self._numbers = np.zeros(numbers)
+        size = arrays[0].size
+        tiles = [slice(start, start + _TILE) for start in range(0, size, _TILE)]
+        calls = [loop.call(tuple([a[tile] for a in arrays]), self._numbers) for tile in tiles]
+        routines = [Routine([call], ()) for call in calls]
+        self._routines = Routines(routines, wakes=size >= _WORTH_WAKING)
+
+    def __call__(self, *numbers: float) -> None:
+        """Runs the loop."""
+        self._numbers[:] = numbers
+        self._routines(len(self._routines) - 1)
+
+
+def _add(total: Array, other: Array) -> None:
+    for i in range(total.size):
+        total[i] += other[i]
 
 
 def _half_squares(prediction: Array, target: Array, mean: Array, batch: float) -> None:
@@ -136,6 +179,8 @@ def _adam(
         value[i] = held - rate * (m / (sqrt(v) / root + epsilon))
 
 
+add = Loop(_add, (0,))
+"""`a += b`."""
 half_squares = Loop(_half_squares, (2,), sums=True)
 """`1/2 sum (p - t)^2 / batch`, of a prediction and a target, into the third array."""
 half_squares_and_flow = Loop(_half_squares_and_flow, (2, 3), sums=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from limen import memory
 from limen.kernels import hands
 from limen.kernels.machine import Assembler, Word, assembled
-from limen.kernels.sweep import DIRECT, SCRATCH, TILE
+from limen.kernels.sweep import DIRECT, TABLE, TILE
 
 __all__ = ["Call", "Routine", "Routines"]
 
@@ -30,6 +30,7 @@ _MOST_ARGUMENTS = 13
 calling conventions of all 64-bit systems, the caller clears them away."""
 
 _STEP = 1 + _MOST_ARGUMENTS  # words: the function, and its arguments
+_NEVER = 1 << 62  # as many elements as no array has
 
 
 class Call(NamedTuple):
@@ -100,18 +101,21 @@ class Routines:
 
     Args:
         routines: what they are.
+        wakes: whether they last long enough to wake hands that sleep; those that are awake help
+            in any case.
     """
 
-    def __init__(self, routines: Sequence[Routine]) -> None:
+    def __init__(self, routines: Sequence[Routine], *, wakes: bool = True) -> None:
         # To hands this is a kernel like any other, over an array of single bytes: they share it
         # out tile by tile. So each routine has a tile, which begins with its address.
         self._tiles = np.zeros((len(routines), TILE // 8), np.int64)
         self._tiles[:, 0] = [routine.address for routine in routines]
         self._routines = routines
         # See `sweep.py`: called by its entry alone, always worth a helper, one array of bytes.
-        self._record = np.array([_routines_address(), 0, 0, 0, 1, 0, 0, 1, 1], np.int64)
+        woken = 0 if wakes else _NEVER
+        self._record = np.array([_routines_address(), 0, 0, 0, 1, woken, 0, 1, 1], np.int64)
         self._arrays = np.array([memory.address(self._tiles)], np.int64)
-        self._scratch = np.zeros(SCRATCH, np.uint8)
+        self._scratch = np.zeros(TABLE, np.uint8)  # where tiles are taken as they lie, no more
         record, arrays, scratch = self._record, self._arrays, self._scratch
         self._addresses = memory.address(record), memory.address(arrays), memory.address(scratch)
 

@@ -172,7 +172,8 @@ class HalfSquaredError(Loss):
         self, prediction: Array, target: Array, *, grad: Array, batch: int, value: Array
     ) -> list[Call] | None:
         """One loop."""
-        return [half_squares_and_flow.call((prediction, target, grad, value), batch)]
+        arrays = (prediction, target, grad, value)
+        return [half_squares_and_flow.call(arrays, np.array([batch], np.float64))]
 
 
 def batch_size(prediction: Array) -> int:

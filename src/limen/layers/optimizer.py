@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from functools import partial
 from math import isfinite, sqrt
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,8 +15,7 @@ import numpy as np
 
 from limen.kernels.loops import adam, sgd, sgd_with_momentum
 from limen.layers.parameter import Parameter
-from limen.layers.slabs import share
-from limen.layers.stretch import State, Stretch, Tile, stretches
+from limen.layers.stretch import Rule, State, Stretch, stretches
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
@@ -36,7 +34,7 @@ class Optimizer(ABC):
         self.learning_rate = _number(learning_rate, "learning_rate", self)
         self.weight_decay = _number(weight_decay, "weight_decay", self)
         self._states: WeakKeyDictionary[Parameter, State] = WeakKeyDictionary()
-        self._last: tuple[object, list[Stretch]] = ((), [])
+        self._last: tuple[tuple[Parameter, ...], list[Stretch]] = ((), [])
 
     def step(self, parameters: Iterable[Parameter]) -> None:
         """Move every parameter once, in place, along its `grad`.
@@ -44,15 +42,14 @@ class Optimizer(ABC):
         Raises:
             OrderError: when a parameter has no gradient yet.
         """
-        # A training loop comes with one and the same tuple, step by step.
-        if parameters is not self._last[0] or not all(s.is_current for s in self._last[1]):
-            given = tuple(parameters)
+        # A training loop comes with the same ones, step by step.
+        given = parameters if isinstance(parameters, tuple) else tuple(parameters)
+        if given != self._last[0] or not all(s.is_current for s in self._last[1]):
             self._last = given, stretches([self._state(p) for p in given], self._running)
         for stretch in self._last[1]:
             for state in stretch.states:
                 state.steps += 1
-            move = partial(self._move, step=stretch.states[0].steps)
-            share(move, stretch.tiles, stretch.effort)
+            stretch.move(self._rule(stretch.states[0].steps))
 
     def _state(self, parameter: Parameter) -> State:
         state = self._states.get(parameter)
@@ -78,8 +75,8 @@ class Optimizer(ABC):
             restored.steps, restored.running = steps, running
 
     @abstractmethod
-    def _move(self, tile: Tile, step: int) -> None:
-        """One step for some numbers of a parameter; `step` counts from 1."""
+    def _rule(self, step: int) -> Rule:
+        """How numbers move at a step; it counts from 1."""
 
     def _options(self) -> dict[str, Any]:
         return {"learning_rate": self.learning_rate}
@@ -115,12 +112,11 @@ class SGD(Optimizer):
         super().__init__(learning_rate, weight_decay)
         self.momentum = _fraction(momentum, "momentum", self)
 
-    def _move(self, tile: Tile, step: int) -> None:
+    def _rule(self, step: int) -> Rule:
         numbers = self.learning_rate, self.weight_decay
         if self.momentum:
-            sgd_with_momentum((tile.value, tile.grad, *tile.running), *numbers, self.momentum)
-        else:
-            sgd((tile.value, tile.grad), *numbers)
+            return Rule(sgd_with_momentum, 1, (*numbers, self.momentum))
+        return Rule(sgd, 0, numbers)
 
     def _options(self) -> dict[str, Any]:
         return {**super()._options(), **({"momentum": self.momentum} if self.momentum else {})}
@@ -155,16 +151,15 @@ class Adam(Optimizer):
         self.betas = _fraction(first, "betas[0]", self), _fraction(second, "betas[1]", self)
         self.epsilon = _number(epsilon, "epsilon", self)
 
-    def _move(self, tile: Tile, step: int) -> None:
-        self._adapt(tile, step, shrink=1.0, decay=self.weight_decay)
+    def _rule(self, step: int) -> Rule:
+        return self._adapted(step, shrink=1.0, decay=self.weight_decay)
 
-    def _adapt(self, tile: Tile, step: int, *, shrink: float, decay: float) -> None:
+    def _adapted(self, step: int, *, shrink: float, decay: float) -> Rule:
         """Adam's step on `shrink w`, along `decay w + g`."""
         first, second = self.betas
         numbers = (shrink, decay, first, 1.0 - first, second, 1.0 - second)
         root, rate = sqrt(1.0 - second**step), self.learning_rate / (1.0 - first**step)
-        arrays = (tile.value, tile.grad, *tile.running)
-        adam(arrays, *numbers, root, self.epsilon, rate)
+        return Rule(adam, 2, (*numbers, root, self.epsilon, rate))
 
     def _options(self) -> dict[str, Any]:
         return {**super()._options(), "betas": self.betas}
@@ -186,9 +181,9 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(learning_rate, betas, epsilon, weight_decay)
 
-    def _move(self, tile: Tile, step: int) -> None:
+    def _rule(self, step: int) -> Rule:
         shrink = 1.0 - self.learning_rate * self.weight_decay
-        self._adapt(tile, step, shrink=shrink, decay=0.0)
+        return self._adapted(step, shrink=shrink, decay=0.0)
 
 
 def _number(value: float, what: str, optimizer: Optimizer) -> float:

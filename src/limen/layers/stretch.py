@@ -1,7 +1,7 @@
 """What an optimizer moves at once: parameters that lie side by side, as if they were one.
 
 Each number of a parameter moves by itself. So the parameters of a model, which share one memory,
-are moved in one go; a long stretch goes in tiles that stay in the cache, on several threads.
+are moved in one go; a long stretch goes in tiles, on several threads.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limen.errors import DtypeError
+from limen.kernels.loops import Loop, Tiled
 from limen.layers.arrays import MODEL_DTYPES
 from limen.layers.parameter import Parameter, joined, lies_behind
 
-__all__ = ["State", "Stretch", "Tile", "stretches"]
+__all__ = ["Rule", "State", "Stretch", "stretches"]
 
 Array = NDArray[Any]
-_TILE = 1 << 16  # numbers that are worth the way to another thread
-_AS_MULTIPLICATIONS = 64  # from memory, a number's step takes about a nanosecond
 
 
 class State:
@@ -43,12 +42,19 @@ class State:
         return self
 
 
-class Tile(NamedTuple):
-    """Some numbers of a stretch."""
+class Rule(NamedTuple):
+    """How numbers move.
 
-    value: Array
-    grad: Array
-    running: list[Array]
+    Attributes:
+        loop: takes value and gradient, as many of the arrays that go with them as `running` says,
+            and numbers.
+        running: how many.
+        numbers: what they are.
+    """
+
+    loop: Loop
+    running: int
+    numbers: tuple[float, ...]
 
 
 class Stretch:
@@ -57,10 +63,6 @@ class Stretch:
     Args:
         states: of the parameters.
         running: how many arrays go with each from step to step.
-
-    Attributes:
-        tiles: what is moved together.
-        effort: what a step costs, in multiplications of a matrix product.
     """
 
     def __init__(self, states: Sequence[State], running: int) -> None:
@@ -69,9 +71,16 @@ class Stretch:
         if not states[0].running:
             _begin(states, [np.zeros_like(value) for _ in range(running)])
         together = [joined(arrays)[0] for arrays in zip(*(s.running for s in states), strict=True)]
-        parts = [slice(start, start + _TILE) for start in range(0, value.size, _TILE)]
-        self.effort = value.size * _AS_MULTIPLICATIONS
-        self.tiles = [Tile(value[p], grad[p], [array[p] for array in together]) for p in parts]
+        self._arrays = [value, grad, *together]
+        self._moves: dict[Loop, Tiled] = {}
+
+    def move(self, rule: Rule) -> None:
+        """One step of every number."""
+        move = self._moves.get(rule.loop)
+        if move is None:
+            arrays = self._arrays[: 2 + rule.running]
+            move = self._moves[rule.loop] = Tiled(rule.loop, arrays, len(rule.numbers))
+        move(*rule.numbers)
 
     @property
     def is_current(self) -> bool:

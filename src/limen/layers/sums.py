@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limen.kernels.loops import Tiled, add
 from limen.layers.parameter import Parameter, joined
-from limen.layers.slabs import share
 
 __all__ = ["SlabGradients"]
 
 Array = NDArray[Any]
-_TILE = 1 << 16  # numbers that are added up together
-_AS_MULTIPLICATIONS = 64  # from memory, a number takes about a nanosecond
 
 
 class SlabGradients:
@@ -39,25 +37,17 @@ class SlabGradients:
         numbers = sum(grad.size for grad in flat)
         others = np.empty((slabs - 1, numbers), flat[0].dtype if flat else None)
         self.of = [grads, *(_like(grads, row) for row in others)]
-        self._effort = others.size * _AS_MULTIPLICATIONS
-        self._sums: list[tuple[Array, Array]] = []
+        self._sums: list[Tiled] = []
         start = 0
         for grad in joined(flat) if slabs > 1 else ():
-            for at in range(0, grad.size, _TILE):
-                tile = grad[at : at + _TILE]
-                self._sums.append((tile, others[:, start + at : start + at + tile.size]))
+            parts = others[:, start : start + grad.size]
+            self._sums += [Tiled(add, (grad, part)) for part in parts]
             start += grad.size
 
     def add_up(self) -> None:
         """Fills the parameters' gradients, once every slab has its own."""
-        if self._sums:
-            share(_add, self._sums, self._effort)
-
-
-def _add(first_and_others: tuple[Array, Array]) -> None:
-    first, others = first_and_others
-    for other in others:
-        first += other
+        for add_slab in self._sums:
+            add_slab()
 
 
 def _like(grads: Sequence[Sequence[Array]], memory: Array) -> list[list[Array]]:
