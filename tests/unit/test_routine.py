@@ -154,6 +154,16 @@ def test_a_round_takes_other_batches_in_any_layout(monkeypatch: pytest.MonkeyPat
     assert run() == in_rounds
 
 
+@pytest.mark.usefixtures("_cutting")
+def test_targets_may_change_their_dtype() -> None:
+    x, y = numbers(50, 48), numbers(50, 48)
+    losses = []
+    for other in (np.float64, np.float32, int):
+        step = stepping(made("mish"))
+        losses.append([step(x, target) for target in (y, np.rint(y).astype(other), y)])
+    assert losses[0] == losses[1] == losses[2]
+
+
 def test_what_is_not_native_goes_between(monkeypatch: pytest.MonkeyPatch) -> None:
     def run() -> tuple[Any, list[float], list[bytes]]:
         layers = [

@@ -121,10 +121,13 @@ def _add(total: Array, other: Array) -> None:
         total[i] += other[i]
 
 
+# 1.0 * x is a float64: to Numba, float(x) of a float32 is a float32.
+
+
 def _half_squares(prediction: Array, target: Array, mean: Array, batch: float) -> None:
     total = 0.0
     for i in range(prediction.size):
-        difference = float(prediction[i]) - target[i]
+        difference = 1.0 * prediction[i] - target[i]
         total += difference * difference
     mean[0] = 0.5 * total / batch
 
@@ -134,7 +137,7 @@ def _half_squares_and_flow(
 ) -> None:
     total, scale = 0.0, 1.0 / batch
     for i in range(prediction.size):
-        difference = float(prediction[i]) - target[i]
+        difference = 1.0 * prediction[i] - target[i]
         grad[i] = difference * scale
         total += difference * difference
     mean[0] = 0.5 * total / batch
