@@ -145,7 +145,8 @@ class _Run:
             # Nobody asks for the flow into the data.
             self.way.lay_back(self._grad, [None, *self._flows])
             self._flows_are_laid = True
-        if self._round is None and Round.is_worth_it(self.way):
+        elif self._round is None and Round.is_worth_it(self.way):
+            # Not for the first batch: of its shape it may be the only one.
             self._round = Round(self.way, target, self._scoring)
         if self._round is not None and self._round.fits(target):
             self._round(target)
