@@ -54,6 +54,24 @@ def test_cross_entropy_where_the_model_is_certain() -> None:
     assert loss.backward([1e4, -1e4], 1).tolist() == [1.0, -1.0]
 
 
+def test_cross_entropy_of_no_numbers() -> None:
+    loss = limen.CrossEntropy()
+    for row in ([np.nan, 1.0], [1.0, np.nan], [np.inf, np.inf], [-np.inf, -np.inf]):
+        assert np.isnan(loss(row, 0)), row
+        assert np.isnan(loss.backward(row, 0)).all(), row
+    assert loss([-np.inf, 0.0], 1) == 0
+    assert loss([-np.inf, 0.0], 0) == np.inf
+    # The first of the largest, as for NumPy; NaN is the largest.
+    for row in ([2.0, 5.0, 5.0], [1.0, np.nan, np.nan], [np.nan, 9.0, 1.0], [9.0, 1.0, np.nan]):
+        for dtype in (np.float32, np.float64):
+            z, label = np.array([row], dtype), np.array([int(np.argmax(row))])
+            assert loss.count_correct(z, label) == 1
+            model = limen.Model([limen.Activation("identity")], dtype=dtype)
+            step = model.training_step(loss, limen.SGD(0.1))
+            for _ in range(2):
+                assert step.learn(z, label)[1] == 1, row
+
+
 def test_cross_entropy_targets() -> None:
     loss = limen.CrossEntropy()
     z = np.random.default_rng(0).normal(size=(4, 3))

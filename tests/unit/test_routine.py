@@ -131,12 +131,36 @@ def _cutting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("_cutting")
 def test_a_round_is_one_native_call() -> None:
-    step, x = stepping(made("mish", "relu")), numbers(50, 48)
-    step(x, x)
-    assert rounds(step) == [None]  # of its shape it may be the only one
-    step(x, x)
-    (its_round,) = rounds(step)
-    assert its_round._whole is not None
+    x = numbers(50, 48)
+    for loss, target in ((limen.HalfSquaredError(), x), (limen.CrossEntropy(), x.argmax(1))):
+        step = made("mish", "relu").training_step(loss, limen.SGD(0.1))
+        step(x, target)
+        assert rounds(step) == [None]  # of its shape it may be the only one
+        step(x, target)
+        (its_round,) = rounds(step)
+        assert its_round._whole is not None
+
+
+@pytest.mark.usefixtures("_cutting")
+def test_a_round_counts_what_is_classified_rightly() -> None:
+    model, x = made("mish"), numbers(50, 48)
+    step, labels = model.training_step(limen.CrossEntropy(), limen.SGD(1.0)), x.argmax(1)
+    for _ in range(6):
+        prediction = model.predict(x)
+        loss, right = step.learn(x, step.loss.prepare(labels, prediction.shape))
+        assert right == (prediction.argmax(1) == labels).sum()
+        assert loss == pytest.approx(step.loss(prediction, labels), rel=1e-13)
+    assert right > 10
+
+
+def test_a_loss_that_counts_in_its_own_way_is_asked() -> None:
+    class Lenient(limen.CrossEntropy):
+        def count_correct(self, prediction: Any, target: Any) -> int:
+            return 7
+
+    step, x = made("mish").training_step(Lenient(), limen.SGD(0.1)), numbers(50, 48)
+    for _ in range(2):
+        assert step.learn(x, x.argmax(1))[1] == 7
 
 
 @pytest.mark.usefixtures("_cutting")

@@ -87,19 +87,28 @@ def _compiled(
     return threads.undisturbed(work)  # Ctrl-C in the middle would leave Numba's own tables torn
 
 
+_HEAD = """from __future__ import annotations
+
+from math import sqrt
+
+from limen.kernels.primitives.plain import exp, log, log1p
+
+
+"""
+
+
 def compile_loop(function: Callable[..., Any], signature: Any, **options: Any) -> Kernel:
     """A loop that was written by hand, compiled and kept as kernels are.
 
     Args:
-        function: it may use nothing but its arguments, builtins and `sqrt`.
+        function: it may use nothing but its arguments, builtins and the functions of `_HEAD`.
         signature: Numba's types of what it returns and takes.
         options: Numba's, apart from those every kernel has.
     """
     import numba
 
     with compiling:
-        head = "from __future__ import annotations\nfrom math import sqrt\n\n\n"
-        source = head + inspect.getsource(function)
+        source = _HEAD + inspect.getsource(function)
         module = _load(source, f"{function.__name__}_{_hash(source, str(signature))}")
         loop = vars(module)[function.__name__]
         for keep in [True, False] if folder() is not None else [False]:

@@ -8,7 +8,7 @@ loop is compiled when it is first called, for the dtypes it is called with.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import sqrt
+from math import exp, log, log1p, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "Tiled",
     "adam",
     "add",
+    "cross_entropy",
     "half_squares",
     "half_squares_and_flow",
     "sgd",
@@ -43,14 +44,20 @@ class Loop:
     Args:
         function: the loop in Python: arrays first, then numbers, which get the first array's dtype.
         written: the positions of the arrays it writes to.
-        sums: whether it writes a float64 sum, whose order is then up to the compiler; its numbers
-            are float64.
+        sums: whether it writes float64 sums; its numbers are float64.
+        any_order: whether the order of its sums is up to the compiler.
     """
 
     def __init__(
-        self, function: Callable[..., Any], written: tuple[int, ...], *, sums: bool = False
+        self,
+        function: Callable[..., Any],
+        written: tuple[int, ...],
+        *,
+        sums: bool = False,
+        any_order: bool = False,
     ) -> None:
-        self._function, self._written, self._sums = function, written, sums
+        self._function, self._written = function, written
+        self._sums, self._any_order = sums, any_order
         self._compiled: dict[tuple[np.dtype[Any], ...], Callable[..., Any]] = {}
 
     def __call__(self, arrays: tuple[Array, ...], *numbers: float) -> None:
@@ -84,7 +91,7 @@ class Loop:
             for k, element in enumerate(elements)
         ]
         # What may change a value stays off; a sum in several lanes is a sum in another order.
-        options = {"fastmath": {"reassoc", "nsz"}} if self._sums else {}
+        options = {"fastmath": {"reassoc", "nsz"}} if self._any_order else {}
         number = types.float64 if self._sums else elements[0]
         signature = types.void(*arrays, *[number] * numbers)
         return compile_loop(self._function, signature, **options)
@@ -143,6 +150,48 @@ def _half_squares_and_flow(
     mean[0] = 0.5 * total / batch
 
 
+def _cross_entropy(
+    logits: Array,
+    labels: Array,
+    work: Array,
+    grad: Array,
+    mean: Array,
+    right: Array,
+    samples: float,
+    width: float,
+    batch: float,
+    has_flow: float,
+) -> None:
+    total, classes, found = 0.0, int(width), 0
+    for i in range(int(samples)):
+        start, own = i * classes, labels[i]
+        z, e = logits[start : start + classes], work[start : start + classes]
+        # The first peak; or the first NaN, as for NumPy.
+        peak, at = z[0], 0
+        for k in range(1, classes):
+            if z[k] > peak or (z[k] != z[k] and peak == peak):
+                peak, at = z[k], k
+        found += at == own
+        for k in range(classes):
+            e[k] = exp(1.0 * z[k] - peak)
+        likely, e[own] = e[own], 0.0
+        a, b, c, d = 0.0, 0.0, 0.0, 0.0  # side by side: one sum would wait for each addition
+        for k in range(0, classes - 3, 4):
+            a, b, c, d = a + e[k], b + e[k + 1], c + e[k + 2], d + e[k + 3]
+        for k in range(classes - classes % 4, classes):
+            a += e[k]
+        rest = (a + b) + (c + d)
+        e[own] = -rest  # softmax - 1, without subtracting from 1
+        if has_flow:
+            scale = 1.0 / (likely + rest) / batch
+            flow = grad[start : start + classes]
+            for k in range(classes):
+                flow[k] = e[k] * scale
+        shifted = 1.0 * z[own] - peak
+        total += log1p(rest) if shifted == 0.0 else log(likely + rest) - shifted
+    mean[0], right[0] = total / batch, found
+
+
 def _sgd(value: Array, grad: Array, rate: float, decay: float) -> None:
     for i in range(value.size):
         value[i] -= rate * (decay * value[i] + grad[i])
@@ -184,10 +233,14 @@ def _adam(
 
 add = Loop(_add, (0,))
 """`a += b`."""
-half_squares = Loop(_half_squares, (2,), sums=True)
+half_squares = Loop(_half_squares, (2,), sums=True, any_order=True)
 """`1/2 sum (p - t)^2 / batch`, of a prediction and a target, into the third array."""
-half_squares_and_flow = Loop(_half_squares_and_flow, (2, 3), sums=True)
+half_squares_and_flow = Loop(_half_squares_and_flow, (2, 3), sums=True, any_order=True)
 """The same into the fourth array, with `(p - t) / batch` into the third."""
+cross_entropy = Loop(_cross_entropy, (2, 3, 4, 5), sums=True)
+"""`sum_i (log(sum_k exp(z[i,k])) - z[i,label[i]]) / batch`, of logits row by row and labels, into
+the fifth array; the flow into the fourth, if asked for; and how many labels have the largest logit
+into the sixth. The third is float64 memory of the logits' size."""
 sgd = Loop(_sgd, (0,))
 """`w -= rate (decay w + g)`, of value and gradient."""
 sgd_with_momentum = Loop(_sgd_with_momentum, (0, 2))

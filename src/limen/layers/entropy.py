@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import DtypeError, ShapeError
 from limen.kernels.arrays import unmasked
+from limen.kernels.loops import cross_entropy
 from limen.layers.arrays import real_array
-from limen.layers.loss import Loss, batch_size, give_flow
+from limen.layers.loss import Loss, Score, batch_size, give_flow
+
+if TYPE_CHECKING:
+    from limen.kernels.routine import Call
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy"]
 
@@ -101,7 +105,8 @@ class CrossEntropy(Loss):
 
     Predictions are pre-activations (logits), as in PyTorch: the softmax is inside, so give the
     model none at its end. Loss and flow neither overflow nor cancel, also where the model is
-    certain: the label's own exponential is kept apart from the sum of the others.
+    certain: the label's own exponential is kept apart from the sum of the others. (Exponentials
+    below 2^-1022, the smallest normal float64, count as 0.)
 
     Targets are integer labels of shape `(batch,)` (a single integer for one sample), or
     one-hot rows or probabilities of shape `(batch, classes)`.
@@ -162,17 +167,37 @@ class CrossEntropy(Loss):
     ) -> float:
         """The loss, and the gradient into `grad`; see `Loss.measure`."""
         batch = batch or batch_size(prediction)
+        if target.ndim == 1:
+            mean, right = np.empty((2, 1))
+            flow = np.empty(0, prediction.dtype) if grad is None else grad.reshape(-1)
+            arrays = (prediction.reshape(-1), target, work.reshape(-1), flow, mean, right)
+            cross_entropy(arrays, *_sizes(prediction, target), batch, grad is not None)
+            return float(mean[0])
         logits = np.atleast_2d(prediction)
         rows = work.reshape(logits.shape)
         np.copyto(rows, logits)
         rows -= rows.max(axis=-1, keepdims=True)
-        if target.ndim == 1:
-            losses = _measure_labels(rows, target)
-        else:
-            losses = _measure_probabilities(rows, target)
+        losses = _measure_probabilities(rows, target)
         if grad is not None:
             give_flow(work, batch, grad)
         return float(losses.sum()) / batch
+
+    def measure_calls(
+        self,
+        prediction: Array,
+        target: Array,
+        *,
+        work: Array,
+        grad: Array,
+        batch: int,
+        score: Score,
+    ) -> list[Call] | None:
+        """One loop, where targets are labels."""
+        if target.ndim > 1 or type(self).count_correct is not CrossEntropy.count_correct:
+            return None
+        arrays = (prediction, target, work, grad, *score)
+        numbers = np.array([*_sizes(prediction, target), batch, True], np.float64)
+        return [cross_entropy.call(arrays, numbers)]
 
     def count_correct(self, prediction: Array, target: Array) -> int:
         """How many samples of a prepared target are classified rightly."""
@@ -180,21 +205,13 @@ class CrossEntropy(Loss):
         return int(np.count_nonzero(np.atleast_2d(prediction).argmax(axis=-1) == labels))
 
 
-def _measure_labels(rows: Array, labels: Array) -> Array:
-    """The losses of logits shifted by their peak; `rows` become the flow before averaging."""
-    samples = np.arange(len(rows))
-    own_logit = rows[samples, labels]
-    np.exp(rows, out=rows)
-    own = rows[samples, labels]
-    rows[samples, labels] = 0.0
-    rest = rows.sum(axis=-1)
-    rows[samples, labels] = -rest  # softmax - 1, without subtracting from 1
-    rows /= (own + rest)[:, np.newaxis]
-    losses: Array = np.where(own_logit == 0.0, np.log1p(rest), np.log(own + rest) - own_logit)
-    return losses
+def _sizes(prediction: Array, labels: Array) -> tuple[int, int]:
+    """How many samples there are, and how many classes."""
+    return labels.size, prediction.shape[-1]
 
 
 def _measure_probabilities(rows: Array, target: Array) -> Array:
+    """The losses of logits shifted by their peak; `rows` become the flow before averaging."""
     weights = target.sum(axis=-1)
     linear = np.einsum("ij,ij->i", rows, target)
     np.exp(rows, out=rows)

@@ -8,7 +8,7 @@ of the prediction.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,9 +21,21 @@ from limen.layers.arrays import MODEL_DTYPES, real_array
 if TYPE_CHECKING:
     from limen.kernels.routine import Call
 
-__all__ = ["HalfSquaredError", "Loss", "batch_size", "give_flow"]
+__all__ = ["HalfSquaredError", "Loss", "Score", "batch_size", "give_flow"]
 
 Array = NDArray[Any]
+
+
+class Score(NamedTuple):
+    """Float64 arrays whose first numbers become those of some samples.
+
+    Attributes:
+        loss: their part of the batch's.
+        right: how many are classified rightly; nobody writes to it where there are no classes.
+    """
+
+    loss: Array
+    right: Array
 
 
 class Loss(ABC):
@@ -97,16 +109,24 @@ class Loss(ABC):
         """
 
     def measure_calls(
-        self, prediction: Array, target: Array, *, grad: Array, batch: int, value: Array
+        self,
+        prediction: Array,
+        target: Array,
+        *,
+        work: Array,
+        grad: Array,
+        batch: int,
+        score: Score,
     ) -> list[Call] | None:
         """The native calls that `measure` comes to, for arrays that stay where they are.
 
         Args:
-            prediction: as `measure` takes it.
-            target: as `measure` takes it.
-            grad: as `measure` takes it.
-            batch: as `measure` takes it.
-            value: float64 array whose first number becomes the loss.
+            prediction: this and the next are what `measure` takes.
+            target: one of them.
+            work: another.
+            grad: another.
+            batch: the last.
+            score: where the loss goes, and how many samples are classified rightly.
 
         Returns:
             The calls; None where there are none.
@@ -169,10 +189,17 @@ class HalfSquaredError(Loss):
         return float(mean[0])
 
     def measure_calls(
-        self, prediction: Array, target: Array, *, grad: Array, batch: int, value: Array
+        self,
+        prediction: Array,
+        target: Array,
+        *,
+        work: Array,
+        grad: Array,
+        batch: int,
+        score: Score,
     ) -> list[Call] | None:
         """One loop."""
-        arrays = (prediction, target, grad, value)
+        arrays = (prediction, target, grad, score.loss)
         return [half_squares_and_flow.call(arrays, np.array([batch], np.float64))]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import ShapeError
 from limen.layers.buffer import Buffers
-from limen.layers.loss import Loss, batch_size
+from limen.layers.loss import Loss, Score, batch_size
 from limen.layers.moves import Move, native_calls
 from limen.layers.optimizer import Optimizer
 from limen.layers.passing import Pass, shapes_through
@@ -134,8 +134,7 @@ class _Run:
         self._loss, self._batch = loss, batch_size(self._grad)
         self._target = self._grad
         # Of each slab: its part of the loss, and how many samples were classified rightly.
-        self._values = np.zeros(len(self.way.slabs))
-        self._right = [0] * len(self.way.slabs)
+        self._scores = [Score(*np.zeros((2, 1))) for _ in self.way.slabs]
         self._round: Round | None = None
 
     def learn(self, target: Array) -> tuple[float, int]:
@@ -151,22 +150,23 @@ class _Run:
         if self._round is not None and self._round.fits(target):
             self._round(target)
         else:
-            share(self._learn_slab, range(len(self._right)), self.way.effort)
+            share(self._learn_slab, range(len(self._scores)), self.way.effort)
         self.way.end()
         return self._score()
 
     def judge(self, target: Array) -> tuple[float, int]:
         """The loss, and how many were right."""
         self._target = target
-        share(self._judge_slab, range(len(self._right)), self.way.effort)
+        share(self._judge_slab, range(len(self._scores)), self.way.effort)
         return self._score()
 
     def _score(self) -> tuple[float, int]:
-        values = self._values.tolist()
-        if len(values) == 1:
-            return values[0], self._right[0]
-        # Threads end in any order: an exact sum has none.
-        return fsum(values) if all(map(isfinite, values)) else sum(values), sum(self._right)
+        losses = [float(score.loss[0]) for score in self._scores]
+        right = sum(int(score.right[0]) for score in self._scores)
+        if len(losses) == 1:
+            return losses[0], right
+        # Slabs may differ in size by far: their exact sum has no order.
+        return fsum(losses) if all(map(isfinite, losses)) else sum(losses), right
 
     def _learn_slab(self, k: int) -> None:
         slab = self.way.slabs[k]
@@ -182,16 +182,15 @@ class _Run:
         slab = self.way.slabs[k]
         arrays = slab.prediction, self._target[slab.rows]
         work = self._work[slab.rows]
-        self._values[k] = self._loss.measure(*arrays, work=work, grad=grad, batch=self._batch)
+        loss, right = self._scores[k]
+        loss[0] = self._loss.measure(*arrays, work=work, grad=grad, batch=self._batch)
         if self._loss.is_classification:
-            self._right[k] = self._loss.count_correct(*arrays)
+            right[0] = self._loss.count_correct(*arrays)
 
     def _scoring(self, k: int, target: Array) -> Move:
         """The move that measures a slab."""
-        grad, arrays = self.way.slabs[k].grad_output, (self.way.slabs[k].prediction, target)
-        calls = None
-        if not self._loss.is_classification:
-            value = self._values[k : k + 1]
-            options = {"grad": grad, "batch": self._batch, "value": value}
-            calls = native_calls(self._loss, "measure", *arrays, **options)
+        slab = self.way.slabs[k]
+        grad, work = slab.grad_output, self._work[slab.rows]
+        options = {"work": work, "grad": grad, "batch": self._batch, "score": self._scores[k]}
+        calls = native_calls(self._loss, "measure", slab.prediction, target, **options)
         return Move(partial(self._measure, k, grad), calls)
