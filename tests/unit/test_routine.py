@@ -142,15 +142,21 @@ def test_a_round_is_one_native_call() -> None:
 
 
 @pytest.mark.usefixtures("_cutting")
-def test_a_round_counts_what_is_classified_rightly() -> None:
-    model, x = made("mish"), numbers(50, 48)
-    step, labels = model.training_step(limen.CrossEntropy(), limen.SGD(1.0)), x.argmax(1)
+@pytest.mark.parametrize(
+    ("loss", "outputs"), [(limen.CrossEntropy(), 48), (limen.BinaryCrossEntropy(True), 2)], ids=repr
+)
+def test_a_round_counts_what_is_classified_rightly(loss: Any, outputs: int) -> None:
+    x = numbers(50, 48)
+    labels: Any = x.argmax(1) if outputs == 48 else x[:, :2] > 0
+    model = limen.Model([limen.Linear(48, 48), limen.Activation("mish"), limen.Linear(48, outputs)])
+    step = model.training_step(loss, limen.SGD(1.0))
     for _ in range(6):
         prediction = model.predict(x)
-        loss, right = step.learn(x, step.loss.prepare(labels, prediction.shape))
-        assert right == (prediction.argmax(1) == labels).sum()
-        assert loss == pytest.approx(step.loss(prediction, labels), rel=1e-13)
-    assert right > 10
+        target = loss.prepare(labels, prediction.shape)
+        value, right = step.learn(x, target)
+        assert right == loss.count_correct(prediction, target)
+        assert value == pytest.approx(loss(prediction, labels), rel=1e-13)
+    assert 10 < right < 50
 
 
 def test_a_loss_that_counts_in_its_own_way_is_asked() -> None:

@@ -8,7 +8,7 @@ loop is compiled when it is first called, for the dtypes it is called with.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import exp, log, log1p, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +24,6 @@ __all__ = [
     "Tiled",
     "adam",
     "add",
-    "cross_entropy",
-    "half_squares",
-    "half_squares_and_flow",
     "sgd",
     "sgd_with_momentum",
 ]
@@ -128,70 +125,6 @@ def _add(total: Array, other: Array) -> None:
         total[i] += other[i]
 
 
-# 1.0 * x is a float64: to Numba, float(x) of a float32 is a float32.
-
-
-def _half_squares(prediction: Array, target: Array, mean: Array, batch: float) -> None:
-    total = 0.0
-    for i in range(prediction.size):
-        difference = 1.0 * prediction[i] - target[i]
-        total += difference * difference
-    mean[0] = 0.5 * total / batch
-
-
-def _half_squares_and_flow(
-    prediction: Array, target: Array, grad: Array, mean: Array, batch: float
-) -> None:
-    total, scale = 0.0, 1.0 / batch
-    for i in range(prediction.size):
-        difference = 1.0 * prediction[i] - target[i]
-        grad[i] = difference * scale
-        total += difference * difference
-    mean[0] = 0.5 * total / batch
-
-
-def _cross_entropy(
-    logits: Array,
-    labels: Array,
-    work: Array,
-    grad: Array,
-    mean: Array,
-    right: Array,
-    samples: float,
-    width: float,
-    batch: float,
-    has_flow: float,
-) -> None:
-    total, classes, found = 0.0, int(width), 0
-    for i in range(int(samples)):
-        start, own = i * classes, labels[i]
-        z, e = logits[start : start + classes], work[start : start + classes]
-        # The first peak; or the first NaN, as for NumPy.
-        peak, at = z[0], 0
-        for k in range(1, classes):
-            if z[k] > peak or (z[k] != z[k] and peak == peak):
-                peak, at = z[k], k
-        found += at == own
-        for k in range(classes):
-            e[k] = exp(1.0 * z[k] - peak)
-        likely, e[own] = e[own], 0.0
-        a, b, c, d = 0.0, 0.0, 0.0, 0.0  # side by side: one sum would wait for each addition
-        for k in range(0, classes - 3, 4):
-            a, b, c, d = a + e[k], b + e[k + 1], c + e[k + 2], d + e[k + 3]
-        for k in range(classes - classes % 4, classes):
-            a += e[k]
-        rest = (a + b) + (c + d)
-        e[own] = -rest  # softmax - 1, without subtracting from 1
-        if has_flow:
-            scale = 1.0 / (likely + rest) / batch
-            flow = grad[start : start + classes]
-            for k in range(classes):
-                flow[k] = e[k] * scale
-        shifted = 1.0 * z[own] - peak
-        total += log1p(rest) if shifted == 0.0 else log(likely + rest) - shifted
-    mean[0], right[0] = total / batch, found
-
-
 def _sgd(value: Array, grad: Array, rate: float, decay: float) -> None:
     for i in range(value.size):
         value[i] -= rate * (decay * value[i] + grad[i])
@@ -233,14 +166,6 @@ def _adam(
 
 add = Loop(_add, (0,))
 """`a += b`."""
-half_squares = Loop(_half_squares, (2,), sums=True, any_order=True)
-"""`1/2 sum (p - t)^2 / batch`, of a prediction and a target, into the third array."""
-half_squares_and_flow = Loop(_half_squares_and_flow, (2, 3), sums=True, any_order=True)
-"""The same into the fourth array, with `(p - t) / batch` into the third."""
-cross_entropy = Loop(_cross_entropy, (2, 3, 4, 5), sums=True)
-"""`sum_i (log(sum_k exp(z[i,k])) - z[i,label[i]]) / batch`, of logits row by row and labels, into
-the fifth array; the flow into the fourth, if asked for; and how many labels have the largest logit
-into the sixth. The third is float64 memory of the logits' size."""
 sgd = Loop(_sgd, (0,))
 """`w -= rate (decay w + g)`, of value and gradient."""
 sgd_with_momentum = Loop(_sgd_with_momentum, (0, 2))

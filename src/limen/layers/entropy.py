@@ -9,11 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import DtypeError, ShapeError
 from limen.kernels.arrays import unmasked
-from limen.kernels.loops import cross_entropy
+from limen.kernels.loss_loops import cross_entropy, logit_entropy
 from limen.layers.arrays import real_array
 from limen.layers.loss import Loss, Score, batch_size, give_flow
 
 if TYPE_CHECKING:
+    from limen.kernels.loops import Loop
     from limen.kernels.routine import Call
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy"]
@@ -25,7 +26,8 @@ class BinaryCrossEntropy(Loss):
     """The cost of coding yes-or-no targets: `-sum_j [t log p + (1 - t) log(1 - p)]`.
 
     With `from_logits=True` the predictions are pre-activations z with p = logistic(z), and loss
-    and flow are exact for every finite z: prefer it for training.
+    and flow are exact for every finite z: prefer it for training. (Exponentials below 2^-1022, the
+    smallest normal float64, count as 0.)
 
     Without, they are probabilities, which round: a p that has rounded to 1 (to 0) is taken as 1
     minus half a unit in the last place (as the smallest positive number), and the flow through p
@@ -76,7 +78,7 @@ class BinaryCrossEntropy(Loss):
         """The loss, and the gradient into `grad`; see `Loss.measure`."""
         batch = batch or batch_size(prediction)
         if self.from_logits:
-            return _measure_logits(prediction, target, work, grad, batch)
+            return _measured(logit_entropy, prediction, target, work, grad, batch)
         _inside_unit(prediction, f"{self!r}: predictions", "; from_logits=True takes any number")
         limits = np.finfo(prediction.dtype)
         p = prediction.astype(np.float64)
@@ -89,6 +91,23 @@ class BinaryCrossEntropy(Loss):
             flow = (1.0 - target) / q - target / np.maximum(p, limits.tiny)
             give_flow(flow, batch, grad)
         return float(-work.sum() / batch)
+
+    def measure_calls(
+        self,
+        prediction: Array,
+        target: Array,
+        *,
+        work: Array,
+        grad: Array,
+        batch: int,
+        score: Score,
+    ) -> list[Call] | None:
+        """One loop, where predictions are logits."""
+        is_own = type(self).count_correct is BinaryCrossEntropy.count_correct
+        if not self.from_logits or not is_own:
+            return None
+        numbers = np.array(_numbers(prediction, batch, grad))
+        return [logit_entropy.call((prediction, target, work, grad, *score), numbers)]
 
     def count_correct(self, prediction: Array, target: Array) -> int:
         """How many samples of a prepared target are classified rightly."""
@@ -168,11 +187,7 @@ class CrossEntropy(Loss):
         """The loss, and the gradient into `grad`; see `Loss.measure`."""
         batch = batch or batch_size(prediction)
         if target.ndim == 1:
-            mean, right = np.empty((2, 1))
-            flow = np.empty(0, prediction.dtype) if grad is None else grad.reshape(-1)
-            arrays = (prediction.reshape(-1), target, work.reshape(-1), flow, mean, right)
-            cross_entropy(arrays, *_sizes(prediction, target), batch, grad is not None)
-            return float(mean[0])
+            return _measured(cross_entropy, prediction, target, work, grad, batch)
         logits = np.atleast_2d(prediction)
         rows = work.reshape(logits.shape)
         np.copyto(rows, logits)
@@ -195,9 +210,8 @@ class CrossEntropy(Loss):
         """One loop, where targets are labels."""
         if target.ndim > 1 or type(self).count_correct is not CrossEntropy.count_correct:
             return None
-        arrays = (prediction, target, work, grad, *score)
-        numbers = np.array([*_sizes(prediction, target), batch, True], np.float64)
-        return [cross_entropy.call(arrays, numbers)]
+        numbers = np.array(_numbers(prediction, batch, grad))
+        return [cross_entropy.call((prediction, target, work, grad, *score), numbers)]
 
     def count_correct(self, prediction: Array, target: Array) -> int:
         """How many samples of a prepared target are classified rightly."""
@@ -205,9 +219,23 @@ class CrossEntropy(Loss):
         return int(np.count_nonzero(np.atleast_2d(prediction).argmax(axis=-1) == labels))
 
 
-def _sizes(prediction: Array, labels: Array) -> tuple[int, int]:
-    """How many samples there are, and how many classes."""
-    return labels.size, prediction.shape[-1]
+def _measured(
+    loop: Loop, prediction: Array, target: Array, work: Array, grad: Array | None, batch: int
+) -> float:
+    """What a loop says of some samples."""
+    mean, right = np.empty((2, 1))
+    flow = np.empty(0, prediction.dtype) if grad is None else grad
+    arrays = [a.reshape(-1) for a in (prediction, target, work, flow)]
+    loop((*arrays, mean, right), *_numbers(prediction, batch, grad))
+    return float(mean[0])
+
+
+def _numbers(
+    prediction: Array, batch: int, grad: Array | None
+) -> tuple[float, float, float, float]:
+    """What a loop is told besides: samples and outputs, those of the mean, and who wants a flow."""
+    outputs = prediction.shape[-1]
+    return float(prediction.size // outputs), float(outputs), float(batch), float(grad is not None)
 
 
 def _measure_probabilities(rows: Array, target: Array) -> Array:
@@ -220,20 +248,6 @@ def _measure_probabilities(rows: Array, target: Array) -> Array:
     rows -= target
     losses: Array = weights * np.log(total) - linear
     return losses
-
-
-def _measure_logits(
-    prediction: Array, target: Array, work: Array, grad: Array | None, batch: int
-) -> float:
-    z = prediction.astype(np.float64)
-    e = np.exp(-np.abs(z), out=work)
-    # softplus(z) - t z, with softplus(z) = max(z, 0) + log(1 + exp(-|z|))
-    loss = float(np.sum(np.where(z < 0, -target, 1.0 - target) * z + np.log1p(e)) / batch)
-    if grad is not None:
-        yes, no = np.where(z < 0, e, 1.0) / (1.0 + e), np.where(z < 0, 1.0, e) / (1.0 + e)
-        # logistic(z) - t, written so that nothing cancels for t = 0 or 1
-        give_flow((1.0 - target) * yes - target * no, batch, grad)
-    return loss
 
 
 def _inside_unit(array: Array, what: str, advice: str = "") -> None:

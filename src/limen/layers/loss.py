@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import ShapeError
 from limen.kernels.arrays import kernel_dtype
-from limen.kernels.loops import half_squares, half_squares_and_flow
+from limen.kernels.loss_loops import half_squares, half_squares_and_flow
 from limen.layers.arrays import MODEL_DTYPES, real_array
 
 if TYPE_CHECKING:
