@@ -209,6 +209,7 @@ def function(**entries: Any) -> Any:
         (function(formula="__import__('os')"), "layer 1, function: formula refused"),
         (function(formula="x.__class__"), "formula refused"),
         (function(formula="x *"), "formula refused"),
+        (function(formula="x * sqrt(-1)"), "formula refused"),
         (function(formula="(" * 50_000), "formula refused"),
         (function(formula="x" * 200_000), "'formula' must be text of at most 100,000"),
         (function(formula="x * sigmoid(other * x)"), "formula refused"),
