@@ -346,3 +346,9 @@ def test_it_is_a_frozen_pytree_without_leaves() -> None:
 
 def test_traces_are_named_after_the_function() -> None:
     assert "name=mish" in str(jax.make_jaxpr(lj.activation("mish"))(1.0))
+
+
+def test_functions_of_numpy_send_tracers_to_limen_jax() -> None:
+    for transformed in (jax.jit, jax.grad):
+        with pytest.raises(DtypeError, match=r"limen\.jax\.activation"):
+            transformed(limen.get("mish"))(1.0)

@@ -24,6 +24,12 @@ __all__ = [
 
 Array = NDArray[Any]
 
+_ADAPTERS = {
+    "torch": "take limen.torch.evaluate(f, x), or x.detach() where no gradient is asked for",
+    "jax": "inside JAX's transforms take limen.jax.activation(f)(x)",
+}
+"""What computes with the arrays of other libraries."""
+
 FLOATS = frozenset({"float64", "float32", "float16", "bfloat16"})
 _names: dict[np.dtype[Any], str] = {}  # asking a dtype for its name takes longer than a kernel
 
@@ -69,11 +75,19 @@ def unmasked(value: Any, what: str) -> Array:
     """What NumPy makes an array of; never one that has lost the mask of some of its elements."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DtypeError(
-            f"{what} has masked elements, and limen knows no masks: compute with {what}.data and "
-            f"put the mask back, np.ma.array(result, mask={what}.mask), or fill it first, "
-            f"{what}.filled(0)"
+            f"{what} has masked elements, and limen knows no masks: compute with its .data and put "
+            "the mask back, np.ma.array(result, mask=...), or fill it first, with .filled(0)"
         )
-    return np.asarray(value)
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ShapeError(f"{what} is no array: {error}") from None
+    except (TypeError, RuntimeError) as error:  # of another library, whose reason comes along
+        library = type(value).__module__.partition(".")[0]
+        instead = _ADAPTERS.get(library, "give it an array that NumPy can read")
+        raise DtypeError(
+            f"{what} is a {type(value).__name__} that is no NumPy array: {instead}"
+        ) from error
 
 
 def together(arrays: Sequence[Array], names: Sequence[str]) -> list[Array]:

@@ -18,7 +18,7 @@ from limen.kernels.arrays import kernel_dtype
 from limen.kernels.loops import half_squares, half_squares_and_flow
 from limen.layers.arrays import MODEL_DTYPES, real_array
 
-__all__ = ["HalfSquaredError", "Loss", "batch_size", "give_flow"]
+__all__ = ["HalfSquaredError", "Loss", "batch_size", "check_loss", "give_flow"]
 
 Array = NDArray[Any]
 
@@ -145,6 +145,12 @@ class HalfSquaredError(Loss):
         if grad is None:
             return float(half_squares(arrays)) / batch
         return float(half_squares_and_flow((*arrays, grad.reshape(-1)), 1.0 / batch)) / batch
+
+
+def check_loss(who: str, loss: object) -> None:
+    """Refuses what is no loss, such as the class of one."""
+    if not isinstance(loss, Loss):
+        raise TypeError(f"{who}: loss must be a loss such as limen.CrossEntropy(), given {loss!r}")
 
 
 def batch_size(prediction: Array) -> int:
