@@ -313,6 +313,8 @@ def test_the_probe_shows_what_a_layer_can_tell() -> None:
         ({"probe": (X, X)}, limen.ShapeError),
         ({"every": 0}, ValueError),
         ({"rows": 0}, ValueError),
+        ({"every": "all"}, ValueError),
+        ({"probe": (X[:0], Y[:0])}, limen.ShapeError),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], error: type[Exception]) -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "FLOATS",
     "Array",
     "as_input",
+    "check_array",
     "kernel_dtype",
     "named_dtype",
     "output",
@@ -108,6 +109,13 @@ def together(arrays: Sequence[Array], names: Sequence[str]) -> list[Array]:
     return [np.broadcast_to(a.astype(dtype, copy=False), shape) for a in arrays]
 
 
+def check_array(given: object, what: str = "out") -> Array:
+    """The array to write to; refuses what is none."""
+    if not isinstance(given, np.ndarray):
+        raise DtypeError(f"{what} must be a NumPy array, got {type(given).__name__}")
+    return given
+
+
 def output(given: Any, like: Array, fresh: Array | None = None, what: str = "out") -> Array:
     """The array to write to: the caller's, checked, or a new one (`fresh`, if it will do).
 
@@ -117,12 +125,11 @@ def output(given: Any, like: Array, fresh: Array | None = None, what: str = "out
     if given is None:
         will_do = fresh is not None and fresh.dtype == like.dtype and fresh.shape == like.shape
         return fresh if fresh is not None and will_do else memory.empty_like(like)
-    if not isinstance(given, np.ndarray):
-        raise DtypeError(f"{what} must be a NumPy array, got {type(given).__name__}")
-    if given.dtype != like.dtype:
-        raise DtypeError(f"{what} has dtype {given.dtype}, the result has {like.dtype}")
-    if given.shape != like.shape:
-        raise ShapeError(f"{what} has shape {given.shape}, the result has {like.shape}")
-    if not given.flags.writeable:
+    array = check_array(given, what)
+    if array.dtype != like.dtype:
+        raise DtypeError(f"{what} has dtype {array.dtype}, the result has {like.dtype}")
+    if array.shape != like.shape:
+        raise ShapeError(f"{what} has shape {array.shape}, the result has {like.shape}")
+    if not array.flags.writeable:
         raise ShapeError(f"{what} is read-only")
-    return given
+    return array

@@ -109,6 +109,8 @@ def check_gradients(
         A report with `ok`, `max_error` and a row per array; its repr is a table.
     """
     check_loss("check_gradients", loss)
+    if entries < 1:
+        raise ValueError(f"check_gradients: entries must be a whole number from 1, given {entries}")
     twin = model.copy("float64")
     samples = np.array(twin.checked(x))
     twin.backward(loss.backward(twin.forward(samples), y))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import ShapeError
-from limen.kernels.arrays import kernel_dtype
+from limen.kernels.arrays import check_array, kernel_dtype
 from limen.kernels.loops import half_squares, half_squares_and_flow
 from limen.layers.arrays import MODEL_DTYPES, real_array
 
@@ -53,6 +53,8 @@ class Loss(ABC):
         given = self._real(prediction)
         prediction = self._prediction(given)
         target = self.prepare(target, prediction.shape)
+        if out is not None:
+            check_array(out)
         if out is not None and out.shape != prediction.shape:
             raise ShapeError(f"{self!r}: out must have shape {prediction.shape}, has {out.shape}")
         grad = np.empty_like(prediction)
