@@ -47,7 +47,8 @@ def diagnose(layers: Iterable[SeenLayer]) -> Diagnosis:
     plural = "" if len(known) == 1 else "s"
     basis = f"{len(known)} activation layer{plural}; {looked:,} of {steps:,} steps looked at"
     if looked and max(layer.looked for layer in known) < FEW:
-        basis += f", fewer than {FEW} rows in all: limen.observe(model, every=1) looks at each"
+        basis += f", fewer than {FEW} rows in all"
+        basis += ": limen.observe(model, every=1) looks at each" if looked < steps else ""
     return Diagnosis(findings, basis)
 
 
