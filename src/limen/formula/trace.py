@@ -305,6 +305,8 @@ def _signature(function: Callable[..., object], name: str) -> inspect.Signature:
         )
     if isinstance(function, type):
         raise FormulaError(f"{name} is a class: a formula is text or a Python function")
+    if type(function).__name__ == "PjitFunction":  # of JAX, which traces in a way of its own
+        raise FormulaError(f"{name} is compiled by JAX: write limen's, as in limen.tanh(x)")
     try:
         if type(function).__name__ == "ufunc":  # NumPy's own, which tells of out= and where=
             raise ValueError
