@@ -64,7 +64,17 @@ class Observation:
 
     # --- For the user --------------------------------------------------------------------
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: what was seen, to be read, without the network."""
+        left = {"_lock", "_network", "_probe"}
+        return {k: v for k, v in vars(self).items() if k not in left} | {"_is_open": False}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=RLock(), _probe=None)
+
     def __enter__(self) -> Observation:
+        if not hasattr(self, "_network"):
+            raise OrderError("this is a copy of what was seen: limen.observe watches a network")
         if self._is_open:
             raise OrderError("this observation is open already: limen.observe makes another")
         self._network.start()
