@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import math
+import pickle
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+import limen
 from limen.errors import FormulaError
 from limen.formula.definition import Definition
 from limen.formula.expression import Expression, apply, constant, input_, parameter
@@ -304,3 +306,8 @@ def test_definitions_bind_like_calls() -> None:
     assert scaled([X + 1, constant(3)], {}) is 3 * (X + 1)
     assert scaled([], {"x": constant(5)}) is constant(10)
     assert scaled.signature == "scaled(x, a=2.0)"
+
+
+def test_operations_can_be_pickled() -> None:
+    for operation in (limen.exp, limen.where, limen.clip):
+        assert pickle.loads(pickle.dumps(operation)) is operation

@@ -218,6 +218,7 @@ def _operation_function(row: Operation) -> Callable[..., Traced]:
 
     places = "abc"[: row.arity]
     function.__name__ = function.__qualname__ = row.name
+    function.__module__ = "limen"  # where it is found, by pickle too
     function.__doc__ = (
         f"`{row.name}({', '.join(places)})` in a formula.\n\n"
         f"Args:\n    {', '.join(places)}: traced values or numbers.\n\n"
