@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -160,6 +161,7 @@ class ActivationFunction(Evaluation):
             return self._derived(source, self.slope(by), f"{self.name} by {by}")
         if self.is_gated:
             raise FormulaError(f"{self.name} has two inputs: derivative('gate') or ('value')")
+        by = _whole(by)
         if by < 0:
             raise FormulaError(f"the order of a derivative is 0 or more, got {by}")
         found = self
@@ -178,6 +180,8 @@ class ActivationFunction(Evaluation):
     def with_parameters(self, **parameters: float) -> ActivationFunction:
         """The same function with other values of its parameters."""
         unknown = set(parameters) - set(self.parameters)
+        if unknown & set(self.inputs):
+            raise TypeError(f"inputs are given by position: {self._definition.signature}")
         if unknown:
             known = ", ".join(self.parameters) or "none"
             raise UnknownNameError(
@@ -207,6 +211,8 @@ class ActivationFunction(Evaluation):
             from limen.registry import resolve
 
             other = resolve(other)
+        if not isinstance(other, ActivationFunction):
+            raise TypeError(f"surrogate: expected a function or the name of one, given {other!r}")
         if other.inputs != self.inputs:
             raise FormulaError(f"{other.name} has inputs {other.inputs}, not {self.inputs}")
         return ActivationFunction(self._definition, at_kinks=self.at_kinks, surrogate=other)
@@ -268,6 +274,15 @@ class ActivationFunction(Evaluation):
                 f"no {direction!r} kernel for {dtype!r}: forward or backward, {', '.join(DTYPES)}"
             )
         return self._binding.source(direction, dtype)
+
+
+def _whole(order: Any) -> int:
+    try:
+        return operator.index(order)
+    except TypeError:
+        raise TypeError(
+            f"derivative: expected its order, or the name of an input or parameter, given {order!r}"
+        ) from None
 
 
 def _too_long(name: str, order: int) -> TooLongError:

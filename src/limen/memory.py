@@ -53,7 +53,10 @@ def _pages(size: int) -> Array:
     """Fresh bytes: where the system lets us choose, in huge pages and a forked child's own."""
     if not hasattr(mmap, "MAP_PRIVATE"):
         return np.empty(size, np.uint8)
-    pages = mmap.mmap(-1, size + _HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        pages = mmap.mmap(-1, size + _HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:  # NumPy's name for it, which callers know
+        raise MemoryError(f"no {size:,} bytes are to be had: {error}") from None
     if hasattr(mmap, "MADV_HUGEPAGE") and size >= _HUGE_PAGE:
         with suppress(OSError):  # a kernel without them: plain pages will do
             pages.madvise(mmap.MADV_HUGEPAGE)

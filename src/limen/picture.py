@@ -96,7 +96,8 @@ def curve(f: ActivationFunction, low: float, high: float, count: int = 801) -> C
 
 def _broken(values: Floats, touching: npt.NDArray[np.intp]) -> Floats:
     """Puts a NaN between neighbours that touch where the values jump, else repeats the value."""
-    jumps = np.abs(np.diff(values))[touching] > _JUMP
+    with np.errstate(invalid="ignore"):  # between two infinite neighbours there is no difference
+        jumps = np.abs(np.diff(values))[touching] > _JUMP
     return np.insert(values, touching + 1, np.where(jumps, np.nan, values[touching]))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from limen.errors import FileError, FormulaError
-from limen.formula.definition import Definition, inputs_of
+from limen.formula.definition import Definition, check_constants, inputs_of
 from limen.formula.parse import parse
 from limen.function import ActivationFunction
 
@@ -153,6 +153,7 @@ def restore_function(record: Record, *, depth: int = 0) -> ActivationFunction:
     record.finished()
     try:
         expression = parse(formula, parameters)
+        check_constants(expression)
         definition = Definition(name, inputs_of(expression), parameters, expression)
     except FormulaError as error:
         raise FileError(f"{record.place}: formula refused: {error}") from error

@@ -11,7 +11,13 @@ from typing import Any, overload
 
 from limen import catalog
 from limen.errors import FormulaError, UnknownNameError
-from limen.formula.definition import INPUTS, Definition, check_default, inputs_of
+from limen.formula.definition import (
+    INPUTS,
+    Definition,
+    check_constants,
+    check_default,
+    inputs_of,
+)
 from limen.formula.operations import OPERATIONS
 from limen.formula.parse import parse
 from limen.formula.trace import trace
@@ -21,6 +27,7 @@ __all__ = ["activation", "find_definition", "get", "names", "register", "resolve
 
 _registered: dict[str, ActivationFunction] = {}
 _lock = threading.Lock()
+_SHOWN = 60  # characters of an unknown name in an error
 
 
 @overload
@@ -60,6 +67,10 @@ def activation(
         >>> swish.formula
         'x * (1 / (1 + exp(-(beta * x))))'
     """
+    if not isinstance(name, str | None):
+        raise TypeError(f"a function's name is text, given {name!r}")
+    if isinstance(formula, ActivationFunction):
+        raise FormulaError(f"{formula.name} is an activation function already: take it as it is")
     if formula is None:
         return lambda function: activation(function, name, **parameters)
     if callable(formula):
@@ -69,6 +80,7 @@ def activation(
     if not isinstance(formula, str):
         raise FormulaError(f"a formula is text or a Python function, got {type(formula).__name__}")
     expression = parse(formula, parameters, find_definition, names())
+    check_constants(expression)
     defaults = {n: check_default(n, v) for n, v in parameters.items()}
     label = name or " ".join(formula.split())
     return ActivationFunction(Definition(label, inputs_of(expression), defaults, expression))
@@ -90,6 +102,8 @@ def get(name: str, *, at_kinks: AtKinks = None, **parameters: float) -> Activati
         >>> limen.get("relu", at_kinks=0.0).derivative()(0.0)
         np.float64(0.0)
     """
+    if not isinstance(name, str):
+        raise TypeError(f"get: expected a name such as 'gelu', given {name!r}")
     found = _registered.get(name)
     if found is None:
         record = catalog.find(name)
@@ -107,6 +121,8 @@ def names(pattern: str | None = None) -> list[str]:
     Args:
         pattern: keep the names, and those with an alias or a description, that contain this.
     """
+    if not isinstance(pattern, str | None):
+        raise TypeError(f"names: expected part of a name, such as 'relu', given {pattern!r}")
     found = dict.fromkeys(_registered, "")
     for record in catalog.RECORDS.values():
         found[record.name] = " ".join((*record.aliases, record.description)).lower()
@@ -127,6 +143,11 @@ def register(function: ActivationFunction, name: str | None = None) -> Activatio
     Returns:
         The function, so that it can be used as a decorator above `limen.activation`.
     """
+    if not isinstance(function, ActivationFunction):
+        raise TypeError(
+            f"register: expected an activation function, such as limen.activation('x * tanh(x)', "
+            f"name='tanh_gate'), given {function!r}"
+        )
     label = name or function.name
     is_taken = label in OPERATIONS or label in INPUTS or iskeyword(label)
     if is_taken or not (label.isidentifier() and label.isascii()):
@@ -152,6 +173,8 @@ def resolve(
         return function.with_parameters(**parameters) if parameters else function
     if isinstance(function, str) and function.isidentifier() and function != "x":
         return get(function, **parameters)
+    if function is None:  # which would make a decorator
+        raise FormulaError("expected a function, its name or its formula, got None")
     return activation(function, None, **parameters)
 
 
@@ -172,7 +195,19 @@ def _from_catalog(name: str) -> ActivationFunction:
 
 
 def _unknown(name: str) -> str:
+    from limen.vector import VECTOR_FUNCTIONS
+
+    what = f"there is no activation function {name[:_SHOWN]!r}: "
+    if name in VECTOR_FUNCTIONS:
+        return what + f"{name} is one of a whole row of neurons, and stands in limen.{name}"
+    if not name.isidentifier() and name.strip():
+        return what + "a formula becomes one by limen.activation"
     known = [n for r in catalog.RECORDS.values() for n in (r.name, *r.aliases)]
-    near = difflib.get_close_matches(name, [*known, *_registered], n=3)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "limen.names() lists them"
-    return f"there is no activation function {name!r}: {hint}"
+    # As PyTorch's classes are written: ReLU, GELU. The letters' case is no reason to find nothing.
+    spelled = {each.lower(): each for each in (*known, *_registered)}
+    near = difflib.get_close_matches(name[:_SHOWN].lower(), spelled, n=3)
+    if near:
+        return what + f"did you mean {' or '.join(repr(spelled[each]) for each in near)}?"
+    if name in OPERATIONS:
+        return what + f"{name} is an operation, which formulas call"
+    return what + "limen.names() lists them"

@@ -19,6 +19,7 @@ there is no limit and the row is NaN.
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from limen import memory
 from limen.errors import DtypeError, ShapeError
-from limen.kernels.arrays import unmasked
+from limen.kernels.arrays import check_array, unmasked
 
 __all__ = ["VECTOR_FUNCTIONS", "VectorFunction", "log_softmax", "softmax", "softmin"]
 
@@ -112,6 +113,12 @@ class VectorFunction(ABC):
         return array
 
     def _axis(self, axis: int, x: Array) -> int:
+        try:
+            axis = operator.index(axis)
+        except TypeError:
+            raise TypeError(
+                f"{self.name} looks along one axis, a whole number, given {axis!r}"
+            ) from None
         if not -x.ndim <= axis < x.ndim:
             raise ShapeError(
                 f"{self.name} looks along an axis: axis {axis} does not exist in shape {x.shape}"
@@ -121,9 +128,10 @@ class VectorFunction(ABC):
     def _give(self, result: Array, x: Array, out: Array | None) -> Array:
         if out is None:
             out = memory.empty_like(x)
-        elif out.shape != x.shape:
+        check_array(out)
+        if out.shape != x.shape:
             raise ShapeError(f"{self.name}: out must have shape {x.shape}, but has {out.shape}")
-        elif out.dtype.name not in _FLOATS:
+        if out.dtype.name not in _FLOATS:
             raise DtypeError(f"{self.name}: out has dtype {out.dtype}; expected {x.dtype}")
         out[...] = _rounded_to_odd(result) if out.dtype.name == "bfloat16" else result
         return out

@@ -23,7 +23,7 @@ import pytest
 
 import limen
 from limen.decomposition import decomposed
-from limen.errors import DtypeError, ShapeError, UnknownNameError
+from limen.errors import DtypeError, FormulaError, ShapeError, UnknownNameError
 
 jax = pytest.importorskip("jax")
 import jax.numpy as jnp  # noqa: E402
@@ -346,3 +346,14 @@ def test_it_is_a_frozen_pytree_without_leaves() -> None:
 
 def test_traces_are_named_after_the_function() -> None:
     assert "name=mish" in str(jax.make_jaxpr(lj.activation("mish"))(1.0))
+
+
+def test_functions_of_numpy_send_tracers_to_limen_jax() -> None:
+    for transformed in (jax.jit, jax.grad):
+        with pytest.raises(DtypeError, match=r"limen\.jax\.activation"):
+            transformed(limen.get("mish"))(1.0)
+
+
+def test_what_jax_has_compiled_is_no_formula() -> None:
+    with pytest.raises(FormulaError, match="tanh is compiled by JAX"):
+        lj.activation(jnp.tanh)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -403,3 +404,15 @@ def test_one_mathematics_for_both_kinds_of_model() -> None:
     assert ours.pre_activation.mean == pytest.approx(theirs.pre_activation.mean, abs=1e-6)
     assert ours.blocked == theirs.blocked
     np.testing.assert_allclose(ours.neurons.threshold, theirs.neurons.threshold, rtol=1e-5)
+
+
+def test_what_was_seen_can_be_kept_without_the_network() -> None:
+    net = nn.Sequential(nn.Linear(3, 100), nn.ReLU(), nn.Linear(100, 1))
+    x = torch.linspace(-1.0, 1.0, 30).reshape(10, 3)
+    with limen.observe(net) as seen:
+        net(x).sum().backward()
+        bytes_while = len(pickle.dumps(net))
+    kept = pickle.loads(pickle.dumps(seen))
+    assert (repr(kept), repr(kept.diagnosis())) == (repr(seen), repr(seen.diagnosis()))
+    assert b"Sequential" not in pickle.dumps(seen)
+    assert abs(bytes_while - len(pickle.dumps(net))) < 1000  # nor has the model what was seen

@@ -23,7 +23,7 @@ ARROWS: dict[str, set[str]] = {
     "kernels": {"formula", "memory"},
     "picture": {"formula"},
     "vector": {"kernels", "memory"},
-    "function": BELOW_FUNCTION,
+    "function": {"vector", *BELOW_FUNCTION},  # vector: what is none of its names, said kindly
     "decomposition": {"function", *BELOW_FUNCTION},
     "torch": {"decomposition", "function", "vector", *BELOW_FUNCTION},
     "layers": {"function", "torch", "vector", *BELOW_FUNCTION},  # torch: `Model.to_torch`
@@ -43,7 +43,7 @@ ROOM_OF = dict.fromkeys(
     "function",
 )
 # These two see public names only: `limen` itself, and what a room's own __init__ exports.
-FACES = {"__init__", "cli"}
+FACES = {"__init__", "__main__", "cli"}
 
 # Loaded when used, never by `import limen`.
 HEAVY = (

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import limen
 from limen.cli import app
 
 
@@ -166,3 +169,46 @@ def test_tune_refuses_kindly(arguments: list[str], message: str, code: int) -> N
 def test_a_bench_of_nothing_says_so() -> None:
     text = run("bench", "--no-functions", "--no-training", "--peers", "limen", code=2)
     assert "nothing is left to measure" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mish", "--catalog"], "--catalog"),
+        (["mish", "--no-functions", "--training"], "--no-functions"),
+        (["mish", "--deviation", "inf"], "finite"),
+    ],
+)
+def test_bench_refuses_what_does_not_go_together(arguments: list[str], message: str) -> None:
+    assert message in run("bench", *arguments, code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--learning-rate", "inf"], "finite"),
+        (["--data", "wine", "--target", "kind"], ".csv"),
+        (["--data", "wine", "--layers", "99999999999", "--seeds", "1"], "memory"),
+    ],
+)
+def test_compare_refuses_kindly(arguments: list[str], message: str) -> None:
+    assert message in run("compare", "relu", *arguments, code=2)
+
+
+def test_certify_refuses_a_dtype_of_the_catalogue_for_one_function() -> None:
+    assert "--dtype" in run("certify", "mish", "--only", "float16", code=2)
+
+
+def test_tune_says_once_why_there_is_no_table() -> None:
+    assert run("tune", "glu", code=1).count("two inputs") == 1
+
+
+def test_a_function_of_a_whole_row_is_named_as_such() -> None:
+    assert "whole row" in run("show", "softmax", code=2)
+
+
+def test_python_starts_it_too() -> None:
+    for arguments, said in ((["--version"], f"limen {limen.__version__}\n"), (["names"], "mish")):
+        command = [sys.executable, "-m", "limen", *arguments]
+        found = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert said in found.stdout

@@ -128,3 +128,16 @@ def _batches() -> Iterator[np.ndarray]:
     random = np.random.default_rng(0)
     for _ in range(6):
         yield random.normal(size=(256, 2)).astype(np.float32)
+
+
+def test_a_step_is_one_by_its_formula_and_few_rows_are_said_to_be_few() -> None:
+    model = limen.Model([limen.Linear(2, 8), limen.Activation("heaviside"), limen.Linear(8, 1)])
+    advice = {2: "rows in all: limen.observe(model, every=1) looks at each", 1: "rows in all"}
+    for every, said in advice.items():
+        with limen.observe(model, every=every) as seen:
+            for _ in range(2):
+                model.forward(np.eye(2))
+                model.backward(np.ones((2, 1)))
+        diagnosis = seen.diagnosis()
+        assert [finding.kind for finding in diagnosis] == ["step"]
+        assert repr(diagnosis).endswith(f", fewer than 100 {said})")

@@ -151,6 +151,11 @@ def test_learnable_parameter_of_a_function() -> None:
     assert "learnable: beta" in repr(layer)
     with pytest.raises(limen.UnknownNameError, match="swish has no parameter 'gamma'; it has beta"):
         limen.Activation(swish, learnable=("gamma",))
+    for learnable in (None, True, 3):
+        with pytest.raises(TypeError, match="learnable takes names of parameters"):
+            limen.Activation("swish", learnable=learnable)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="bias must be True or False, given 'no'"):
+        limen.Linear(2, 2, bias="no")  # type: ignore[arg-type]
     with pytest.raises(limen.UnknownNameError, match="softmax has no parameter"):
         limen.Activation(limen.softmax, learnable=("beta",))
 

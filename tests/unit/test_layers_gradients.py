@@ -118,3 +118,15 @@ def test_a_surrogate_is_no_error_but_said() -> None:
 def test_entries_bounds_the_work() -> None:
     report = model_with("tanh").check_gradients(X, LABELS, limen.CrossEntropy(), entries=3)
     assert max(row.checked for row in report.rows) == 3
+
+
+def test_the_class_of_a_loss_is_no_loss() -> None:
+    for call in (model_with("relu").check_gradients, model_with("relu").trace):
+        with pytest.raises(TypeError, match=r"loss must be a loss such as limen.CrossEntropy\(\)"):
+            call(X, LABELS, limen.CrossEntropy)
+
+
+def test_at_least_one_entry_is_compared() -> None:
+    for entries in (0, -1):
+        with pytest.raises(ValueError, match="entries must be a whole number from 1"):
+            model_with("relu").check_gradients(X, LABELS, limen.CrossEntropy(), entries=entries)

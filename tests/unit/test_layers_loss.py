@@ -202,3 +202,9 @@ def test_errors_say_what_was_expected() -> None:
         cross(np.ones((2, 3)), [[1, 0, 0], [1, 1, 0]])
     with pytest.raises(TypeError, match="no classification"):
         squared.count_correct(np.ones((1, 1)), np.ones((1, 1)))
+
+
+def test_out_is_an_array() -> None:
+    for call in (limen.CrossEntropy().backward, limen.softmax.backward):
+        with pytest.raises(limen.errors.DtypeError, match="out must be a NumPy array, got list"):
+            call([[0.5, 0.5]], [[1.0, 0.0]], out=[[0.0, 0.0]])

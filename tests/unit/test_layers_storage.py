@@ -96,6 +96,22 @@ def test_what_could_not_be_read_is_not_written(path: Path) -> None:
     assert not path.exists()
 
 
+def test_places_that_cannot_be_saved_to_are_named(path: Path) -> None:
+    model = limen.Model([limen.Linear(2, 1)])
+    with pytest.raises(FileNotFoundError, match=r"no such folder .*: '.*nowhere'"):
+        model.save(path.parent / "nowhere" / path.name)
+    with pytest.raises(IsADirectoryError, match=f"{path.parent}'"):
+        model.save(path.parent)
+    assert not list(path.parent.iterdir())
+
+
+def test_a_path_may_be_bytes_and_is_no_number(path: Path) -> None:
+    limen.Model([limen.Linear(2, 1)]).save(path)
+    assert limen.load(bytes(path)).layers[0].inputs == 2
+    with pytest.raises(TypeError, match="not int"):
+        limen.load(0)
+
+
 def test_a_missing_file_is_an_os_error(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         limen.load(path)
@@ -209,6 +225,7 @@ def function(**entries: Any) -> Any:
         (function(formula="__import__('os')"), "layer 1, function: formula refused"),
         (function(formula="x.__class__"), "formula refused"),
         (function(formula="x *"), "formula refused"),
+        (function(formula="x * sqrt(-1)"), "formula refused"),
         (function(formula="(" * 50_000), "formula refused"),
         (function(formula="x" * 200_000), "'formula' must be text of at most 100,000"),
         (function(formula="x * sigmoid(other * x)"), "formula refused"),

@@ -178,3 +178,9 @@ def test_the_environment_sets_the_limit() -> None:
         check=True,
     )
     assert run.stdout.strip() == "12345678"
+
+
+@pytest.mark.parametrize("power", [45, 60])
+def test_more_than_there_is_is_a_memory_error(power: int) -> None:
+    with pytest.raises(MemoryError, match="bytes"):
+        limen.get("relu")(np.broadcast_to(np.float32(1.0), (1 << power,)))

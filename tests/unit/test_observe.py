@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -313,6 +316,8 @@ def test_the_probe_shows_what_a_layer_can_tell() -> None:
         ({"probe": (X, X)}, limen.ShapeError),
         ({"every": 0}, ValueError),
         ({"rows": 0}, ValueError),
+        ({"every": "all"}, ValueError),
+        ({"probe": (X[:0], Y[:0])}, limen.ShapeError),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], error: type[Exception]) -> None:
@@ -333,3 +338,29 @@ def test_the_table_escapes_and_says_what_was_seen() -> None:
         model.predict(X)
     assert "1 steps, 200 inputs" in repr(seen)
     assert "<b>" not in seen._repr_html_() and "&lt;b&gt;" in seen._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_a_copy_of_a_watched_model_is_watched_by_nobody(again: Any) -> None:
+    model = network()
+    with limen.observe(model) as seen:
+        model.predict(X)
+        other = again(model)
+        other.predict(X)
+    assert seen.steps == 1
+    np.testing.assert_array_equal(other.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_what_was_seen_can_be_kept_and_read_elsewhere(again: Any, tmp_path: Path) -> None:
+    model = network()
+    with limen.observe(model, probe=(X, Y)) as seen:
+        model.predict(X)
+    kept = again(seen)
+    model.predict(X)
+    assert (repr(kept), repr(kept.diagnosis())) == (repr(seen), repr(seen.diagnosis()))
+    assert kept.report(tmp_path / "kept.html").stat().st_size > 100_000
+    with pytest.raises(limen.OrderError, match="a copy of what was seen"), kept:
+        pass

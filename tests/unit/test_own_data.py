@@ -53,7 +53,7 @@ def test_a_table_without_a_header(tmp_path: Path) -> None:
         ("a,b\n1,x\n1,2,y\n", "line 3: 3 columns, expected 2"),
         ("a,b\n1,x\n2,\n", "line 3: the class is missing"),
         ("a,b\n1,0.5\n2,1.5\n", "cut them into ranges"),
-        ("a,b\n1,x\n2,x\n", "1 classes"),
+        ("a,b\n1,x\n2,x\n", "1 class; expected"),
         ("a,b\n1,x\n2,y\n", "class 'x' has 1 samples"),
         ("a\n1\n", "at least two columns"),
         ("", "at least two columns"),

@@ -155,3 +155,9 @@ def test_inputs_that_are_no_picture_are_refused_with_advice() -> None:
         limen.plot.neurons(xor(), X, Y[:2], Figure())
     with pytest.raises(LimenError, match=r"limen\.Model or a torch\.nn\.Module, given 'net'"):
         limen.plot.neurons("net", X, figure=Figure())
+
+
+def test_no_samples_is_no_picture() -> None:
+    for draw in (limen.plot.neurons, limen.plot.representations):
+        with pytest.raises(ShapeError, match="at least one sample"):
+            draw(xor(), X[:0], Y[:0])

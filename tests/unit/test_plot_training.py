@@ -138,3 +138,8 @@ def test_a_flow_that_diverged(observed: Make) -> None:
     figure.draw_without_rendering()
     assert np.isnan(lines(figure.axes[0])["leaving the layer, latest"].get_ydata()[0])
     assert [text.get_text() for text in figure.axes[0].texts] == ["inf"]
+
+
+def test_what_was_never_observed_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"what limen\.observe returned"):
+        limen.plot.flow(limen.Model([limen.Linear(2, 1)]))

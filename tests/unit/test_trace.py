@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import math
+import pickle
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+import limen
 from limen.errors import FormulaError
 from limen.formula.definition import Definition
 from limen.formula.expression import Expression, apply, constant, input_, parameter
@@ -233,9 +235,9 @@ def test_what_no_formula_holds_is_an_error_that_helps(function: Callable, advice
         (lambda x, y, z: x, "3 arguments without a default"),
         (lambda *x: x, r"takes \*x"),
         (lambda x, **more: x, "takes .*more"),
-        (lambda x, a=None: x, "number as its default"),
-        (lambda x, a="1": x, "number as its default"),
-        (lambda x, a=True: x, "number as its default"),
+        (lambda x, a=None: x, "takes a number"),
+        (lambda x, a="1": x, "takes a number"),
+        (lambda x, a=True: x, "takes a number"),
         (lambda x, a=math.inf: x, "finite"),
         (lambda x, a=10**400: x, "finite"),
         (lambda x, e=1.0: x, "limen's constant"),
@@ -243,12 +245,20 @@ def test_what_no_formula_holds_is_an_error_that_helps(function: Callable, advice
         (lambda u, value=1.0: u, "'value' is an input"),
         (lambda x, β=1.0: x, "ASCII"),
         (3, "text or a Python function, got int"),
-        (map, "does not tell its arguments|arguments|takes"),
+        (map, "is a class"),
+        (np.tanh, r"wrap it, as in lambda x: tanh\(x\)"),
     ],
 )
 def test_signatures_that_are_no_activation_function(function: Callable, advice: str) -> None:
     with pytest.raises(FormulaError, match=advice):
         trace(function)
+
+
+def test_methods_of_arrays_are_no_part_of_a_formula() -> None:
+    with pytest.raises(AttributeError, match=r"write limen.tanh\(x\)"):
+        trace(lambda x: x * x.tanh())
+    with pytest.raises(AttributeError, match="one number of a formula"):
+        trace(lambda x: x.sum())
 
 
 def test_errors_of_the_function_itself_pass_through() -> None:
@@ -296,3 +306,8 @@ def test_definitions_bind_like_calls() -> None:
     assert scaled([X + 1, constant(3)], {}) is 3 * (X + 1)
     assert scaled([], {"x": constant(5)}) is constant(10)
     assert scaled.signature == "scaled(x, a=2.0)"
+
+
+def test_operations_can_be_pickled() -> None:
+    for operation in (limen.exp, limen.where, limen.clip):
+        assert pickle.loads(pickle.dumps(operation)) is operation

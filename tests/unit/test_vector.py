@@ -232,3 +232,9 @@ def test_there_is_one_object_of_each(function: VectorFunction) -> None:
     assert copy.deepcopy(function) is function
     assert function.name in repr(function)
     assert "vector function" in repr(function)
+
+
+@pytest.mark.parametrize("axis", [None, (0, 1), "rows", 0.5])
+def test_it_looks_along_one_axis(axis: Any) -> None:
+    with pytest.raises(TypeError, match="one axis, a whole number"):
+        limen.softmax([[1.0, 2.0]], axis=axis)

@@ -5,6 +5,7 @@ Where results go is checked first: nobody waits for a comparison that cannot be 
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ import typer
 if TYPE_CHECKING:
     from limen import ActivationFunction
 
-__all__ = ["file", "function_of", "parameters_of", "picture"]
+__all__ = ["FUNCTION", "file", "finite", "function_of", "parameters_of", "picture"]
+
+FUNCTION = "A formula, or a name of the catalogue. One that begins with a minus: (-x)."
 
 
 def function_of(text: str, parameters: dict[str, float]) -> ActivationFunction:
@@ -40,6 +43,13 @@ def parameters_of(settings: list[str]) -> dict[str, float]:
         if not equals or not name.strip().isidentifier():
             raise typer.BadParameter(f"{setting!r}: write a name and a number, such as beta=2")
     return parameters
+
+
+def finite(number: float) -> float:
+    """A number that is one: neither infinite nor NaN."""
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"{number} is no finite number")
+    return number
 
 
 def file(path: Path | None) -> Path | None:

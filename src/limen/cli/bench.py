@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from limen.cli.app import app, kindly
-from limen.cli.arguments import file, function_of, picture
+from limen.cli.arguments import file, finite, function_of, picture
 
 __all__ = ["bench"]
 
@@ -60,7 +60,8 @@ def bench(
         bool | None, typer.Option(help="Measure first calls; by default unless --quick.")
     ] = None,
     deviation: Annotated[
-        float, typer.Option(min=0.0, help="The standard deviation of the inputs.")
+        float,
+        typer.Option(min=0.0, callback=finite, help="The standard deviation of the inputs."),
     ] = 1.0,
     json: Annotated[Path | None, typer.Option(callback=file, help="Write every figure.")] = None,
     save: Annotated[
@@ -73,6 +74,9 @@ def bench(
     from limen.bench.entrants import chosen
     from limen.bench.result import write
 
+    if functions and (catalog or not elementwise):
+        option = "--catalog" if catalog else "--no-functions"
+        raise typer.BadParameter(f"leave out {option}, or the functions: {', '.join(functions)}")
     entrants = chosen(peers)
     if tier is not None:
         os.environ["LIMEN_TIER"] = tier.value

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from limen.cli.app import app, kindly
-from limen.cli.arguments import file, function_of, parameters_of, picture
+from limen.cli.arguments import FUNCTION, file, function_of, parameters_of, picture
 
 if TYPE_CHECKING:
     from limen.certify.certificate import Certificate
@@ -32,9 +32,7 @@ _FAILED = 1
 @app.command()
 @kindly
 def certify(
-    function: Annotated[
-        str | None, typer.Argument(help="A formula, or a name of the catalogue.")
-    ] = None,
+    function: Annotated[str | None, typer.Argument(help=FUNCTION)] = None,
     derivative: Annotated[
         str, typer.Option(help="Its order; for a gated function, gate or value.")
     ] = "0",
@@ -64,6 +62,8 @@ def certify(
 
     Every input of a 16-bit format and all 2^32 of float32 are checked; of float64 a dense sample.
     """
+    if only and not catalog:
+        raise typer.BadParameter("--only goes with --catalog; for one function write --dtype")
     console = Console(highlight=False)
     if self_test:
         _self_test(console, function or "mish")

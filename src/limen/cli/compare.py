@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from limen.cli.app import app, kindly
-from limen.cli.arguments import file, picture
+from limen.cli.arguments import file, finite, picture
 
 __all__ = ["compare"]
 
@@ -50,7 +50,7 @@ def compare(
     layers: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "64,64",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the train part.")] = 40,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples to a step.")] = 32,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="Of Adam.")] = 1e-3,
+    learning_rate: Annotated[float, typer.Option(min=0.0, callback=finite, help="Of Adam.")] = 1e-3,
     jobs: Annotated[
         int, typer.Option(callback=_jobs, help="Models at once; -1: one per core.")
     ] = -1,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from limen.cli.app import app, kindly
-from limen.cli.arguments import function_of, parameters_of, picture
+from limen.cli.arguments import FUNCTION, function_of, parameters_of, picture
 from limen.errors import LimenError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["show"]
 @app.command()
 @kindly
 def show(
-    function: Annotated[str, typer.Argument(help="A formula, or a name of the catalogue.")],
+    function: Annotated[str, typer.Argument(help=FUNCTION)],
     param: Annotated[
         list[str] | None,
         typer.Option(help="A parameter and its value, such as beta=2; may be repeated."),

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from limen.cli.app import app, kindly
-from limen.cli.arguments import function_of, parameters_of
+from limen.cli.arguments import FUNCTION, function_of, parameters_of
 from limen.errors import LimenError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _folder(path: Path | None) -> Path | None:
 @app.command()
 @kindly
 def tune(
-    function: Annotated[str, typer.Argument(help="A formula, or a name of the catalogue.")],
+    function: Annotated[str, typer.Argument(help=FUNCTION)],
     derivative: Annotated[
         int | None, typer.Option(min=0, max=1, help="0: only the value, 1: only the derivative.")
     ] = None,
@@ -54,13 +54,15 @@ def tune(
 
     f = function_of(function, parameters_of(param or []))
     console = Console(highlight=False)
-    found = []
+    found, refused = [], []
     for order in (0, 1) if derivative is None else (derivative,):
         try:
             with _bar(console, f.name + "'" * order) as progress:
                 found.append(room.tune(f, order, place=into, progress=progress))
         except LimenError as error:
-            console.print(str(error), markup=False, style="yellow")
+            refused.append(str(error))
+    for reason in dict.fromkeys(refused):  # mostly the same for value and derivative
+        console.print(reason, markup=False, style="yellow")
     if not found:
         raise typer.Exit(_NONE_FOUND)
     console.print(_summary(found))

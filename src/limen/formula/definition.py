@@ -14,10 +14,28 @@ from dataclasses import dataclass
 from keyword import iskeyword
 
 from limen.errors import FormulaError
-from limen.formula.expression import Expression, constant, input_, names, parameter, substitute
+from limen.formula import real
+from limen.formula.expression import (
+    Expression,
+    constant,
+    input_,
+    names,
+    parameter,
+    substitute,
+    walk,
+)
 from limen.formula.operations import OPERATIONS
 
-__all__ = ["GATED", "INPUTS", "MOST_NODES", "PLAIN", "Definition", "check_parameters", "inputs_of"]
+__all__ = [
+    "GATED",
+    "INPUTS",
+    "MOST_NODES",
+    "PLAIN",
+    "Definition",
+    "check_constants",
+    "check_parameters",
+    "inputs_of",
+]
 
 PLAIN = ("x",)
 GATED = ("gate", "value")
@@ -74,9 +92,9 @@ class Definition:
     ) -> dict[str, Expression]:
         places = (*self.inputs, *self.parameters)
         if len(arguments) > len(places):
+            count = "1 argument" if len(places) == 1 else f"{len(places)} arguments"
             raise FormulaError(
-                f"{self.name} takes at most {len(places)} arguments, got {len(arguments)}: "
-                f"write {self.signature}"
+                f"{self.name} takes at most {count}, got {len(arguments)}: write {self.signature}"
             )
         given = dict(zip(places, arguments, strict=False))
         for name, value in keywords.items():
@@ -129,16 +147,48 @@ def check_default(name: str, value: object) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise FormulaError(
-            f"the parameter {name!r} needs a number as its default, such as {name}=1.0; "
-            f"got {value!r}"
+            f"the parameter {name!r} takes a number, such as {name}=1.0; got {value!r}"
         )
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise FormulaError(f"the parameter {name!r} needs a finite default, got {number}")
+        raise FormulaError(f"the parameter {name!r} takes a finite number, got {number}")
     return number
+
+
+def check_constants(expression: Expression) -> None:
+    """Refuses a formula with a part that is always the same and no finite real number.
+
+    Raises:
+        FormulaError: for a part such as sqrt(-1), log(0), exp(1000) or 1e200 * 1e200.
+    """
+    open_: set[Expression] = set()
+    for node in walk(expression):
+        if node.operation in ("input", "parameter") or not open_.isdisjoint(node.arguments):
+            open_.add(node)
+            for part in node.arguments:
+                if part not in open_:
+                    _check_constant(part)
+    if expression not in open_:
+        _check_constant(expression)
+
+
+def _check_constant(part: Expression) -> None:
+    if math.isfinite(real.value(part, {})):
+        return
+    from limen.formula.analysis import digits
+
+    number = digits.value(part, 0)  # finite after all, as exp(1000) * exp(-1000) is
+    if math.isfinite(float(number)):
+        return
+    from limen.formula.show import to_text
+
+    # A number that was folded is not as it was written: 1e308 * 10 has become 1e309.
+    text = digits.context().nstr(number, 6) if part.is_constant else to_text(part, shorten=60)
+    what = "no real number" if math.isnan(number) else "no number that binary64 can hold"
+    raise FormulaError(f"{text} is {what}")
 
 
 def inputs_of(expression: Expression) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from limen.formula.definition import (
     MOST_NODES,
     PLAIN,
     Definition,
+    check_constants,
     check_default,
     check_parameters,
 )
@@ -120,6 +121,10 @@ class Traced:
     def __abs__(self) -> Traced:
         return _traced("abs", self)
 
+    def __getattr__(self, name: str) -> Any:
+        instead = f"write limen.{name}(x)" if name in FUNCTIONS else "it is one number of a formula"
+        raise AttributeError(f"{self!r} has no {name!r}: {instead}")
+
     __bool__ = _refused(_INSTEAD_OF_IF)
     __float__ = __int__ = __complex__ = __index__ = _refused(_INSTEAD_OF_FLOAT)
     __len__ = __iter__ = __getitem__ = __contains__ = __array__ = _refused(_INSTEAD_OF_ARRAY)
@@ -213,6 +218,7 @@ def _operation_function(row: Operation) -> Callable[..., Traced]:
 
     places = "abc"[: row.arity]
     function.__name__ = function.__qualname__ = row.name
+    function.__module__ = "limen"  # where it is found, by pickle too
     function.__doc__ = (
         f"`{row.name}({', '.join(places)})` in a formula.\n\n"
         f"Args:\n    {', '.join(places)}: traced values or numbers.\n\n"
@@ -298,7 +304,13 @@ def _signature(function: Callable[..., object], name: str) -> inspect.Signature:
             "a formula is text or a Python function, "
             f"got {type(function).__name__}: {function!r:.60}"
         )
+    if isinstance(function, type):
+        raise FormulaError(f"{name} is a class: a formula is text or a Python function")
+    if type(function).__name__ == "PjitFunction":  # of JAX, which traces in a way of its own
+        raise FormulaError(f"{name} is compiled by JAX: write limen's, as in limen.tanh(x)")
     try:
+        if type(function).__name__ == "ufunc":  # NumPy's own, which tells of out= and where=
+            raise ValueError
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         raise FormulaError(
@@ -316,6 +328,7 @@ def _result(value: object, name: str) -> Expression:
     expression = as_number(_expression(value, f"the result of {name}"))
     if size(expression) > MOST_NODES:
         raise FormulaError(f"{name} builds a formula of more than {MOST_NODES:,} nodes")
+    check_constants(expression)
     return expression
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "FLOATS",
     "Array",
     "as_input",
+    "check_array",
     "kernel_dtype",
     "named_dtype",
     "output",
@@ -23,6 +24,12 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+
+_ADAPTERS = {
+    "torch": "take limen.torch.evaluate(f, x), or x.detach() where no gradient is asked for",
+    "jax": "inside JAX's transforms take limen.jax.activation(f)(x)",
+}
+"""What computes with the arrays of other libraries."""
 
 FLOATS = frozenset({"float64", "float32", "float16", "bfloat16"})
 _names: dict[np.dtype[Any], str] = {}  # asking a dtype for its name takes longer than a kernel
@@ -69,11 +76,19 @@ def unmasked(value: Any, what: str) -> Array:
     """What NumPy makes an array of; never one that has lost the mask of some of its elements."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DtypeError(
-            f"{what} has masked elements, and limen knows no masks: compute with {what}.data and "
-            f"put the mask back, np.ma.array(result, mask={what}.mask), or fill it first, "
-            f"{what}.filled(0)"
+            f"{what} has masked elements, and limen knows no masks: compute with its .data and put "
+            "the mask back, np.ma.array(result, mask=...), or fill it first, with .filled(0)"
         )
-    return np.asarray(value)
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ShapeError(f"{what} is no array: {error}") from None
+    except (TypeError, RuntimeError) as error:  # of another library, whose reason comes along
+        library = type(value).__module__.partition(".")[0]
+        instead = _ADAPTERS.get(library, "give it an array that NumPy can read")
+        raise DtypeError(
+            f"{what} is a {type(value).__name__} that is no NumPy array: {instead}"
+        ) from error
 
 
 def together(arrays: Sequence[Array], names: Sequence[str]) -> list[Array]:
@@ -94,6 +109,13 @@ def together(arrays: Sequence[Array], names: Sequence[str]) -> list[Array]:
     return [np.broadcast_to(a.astype(dtype, copy=False), shape) for a in arrays]
 
 
+def check_array(given: object, what: str = "out") -> Array:
+    """The array to write to; refuses what is none."""
+    if not isinstance(given, np.ndarray):
+        raise DtypeError(f"{what} must be a NumPy array, got {type(given).__name__}")
+    return given
+
+
 def output(given: Any, like: Array, fresh: Array | None = None, what: str = "out") -> Array:
     """The array to write to: the caller's, checked, or a new one (`fresh`, if it will do).
 
@@ -103,12 +125,11 @@ def output(given: Any, like: Array, fresh: Array | None = None, what: str = "out
     if given is None:
         will_do = fresh is not None and fresh.dtype == like.dtype and fresh.shape == like.shape
         return fresh if fresh is not None and will_do else memory.empty_like(like)
-    if not isinstance(given, np.ndarray):
-        raise DtypeError(f"{what} must be a NumPy array, got {type(given).__name__}")
-    if given.dtype != like.dtype:
-        raise DtypeError(f"{what} has dtype {given.dtype}, the result has {like.dtype}")
-    if given.shape != like.shape:
-        raise ShapeError(f"{what} has shape {given.shape}, the result has {like.shape}")
-    if not given.flags.writeable:
+    array = check_array(given, what)
+    if array.dtype != like.dtype:
+        raise DtypeError(f"{what} has dtype {array.dtype}, the result has {like.dtype}")
+    if array.shape != like.shape:
+        raise ShapeError(f"{what} has shape {array.shape}, the result has {like.shape}")
+    if not array.flags.writeable:
         raise ShapeError(f"{what} is read-only")
-    return given
+    return array

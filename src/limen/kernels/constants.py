@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from limen.errors import FormulaError
 from limen.formula.analysis import digits
 from limen.formula.expression import Expression
 
@@ -14,5 +15,11 @@ def as_pair(expression: Expression) -> tuple[float, float]:
     """A leaf-free expression as the unevaluated sum of two floats, correct to about 106 bits."""
     if expression.is_constant:
         exact: Fraction = expression.payload
-        return float(exact), float(exact - Fraction(float(exact)))
+        try:
+            return float(exact), float(exact - Fraction(float(exact)))
+        except OverflowError:
+            raise FormulaError(
+                "this formula, or its derivative, has a constant that binary64 cannot hold, about "
+                f"{digits.context().nstr(digits.number(exact), 6)}"
+            ) from None
     return digits.halves(digits.value(expression, 0))

@@ -65,7 +65,7 @@ class Activation(Layer):
         super().__init__()
         self._function = _resolved(function)
         self._is_gated = isinstance(self._function, ActivationFunction) and self._function.is_gated
-        names = (learnable,) if isinstance(learnable, str) else tuple(learnable)
+        names = _names(learnable)
         defaults = getattr(self._function, "parameters", {})
         self._learnable: dict[str, Parameter] = {}
         for name in names:
@@ -218,6 +218,15 @@ def _slope(function: ActivationFunction, by: str, called: str) -> str:
         return ""
     other = function.surrogate_function
     return f",  {called} = {text}" + (f" (that of {other.name})" if other is not None else "")
+
+
+def _names(learnable: object) -> tuple[str, ...]:
+    if not isinstance(learnable, Iterable):
+        raise TypeError(
+            'Activation: learnable takes names of parameters, such as "beta" or ["alpha", "beta"], '
+            f"given {learnable!r}"
+        )
+    return (learnable,) if isinstance(learnable, str) else tuple(learnable)
 
 
 def _halves(x: Array) -> tuple[Array, Array]:

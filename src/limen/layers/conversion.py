@@ -74,8 +74,12 @@ def from_torch(net: torch.nn.Module, *, seed: int | None = 0) -> Model:
         >>> limen.from_torch(net).layers[1]
         Activation(mish)
     """
+    import torch
+
     from limen.layers.model import Model
 
+    if not isinstance(net, torch.nn.Module):
+        raise TypeError(f"from_torch: expected a torch.nn.Module, given {net!r}")
     dtypes = {str(p.dtype).removeprefix("torch.") for p in net.parameters()}
     if len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
         raise LimenError(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limen.layers.activation import Activation
-from limen.layers.loss import Loss
+from limen.layers.loss import Loss, check_loss
 
 if TYPE_CHECKING:
     from limen.layers.model import Model
@@ -108,6 +108,9 @@ def check_gradients(
     Returns:
         A report with `ok`, `max_error` and a row per array; its repr is a table.
     """
+    check_loss("check_gradients", loss)
+    if entries < 1:
+        raise ValueError(f"check_gradients: entries must be a whole number from 1, given {entries}")
     twin = model.copy("float64")
     samples = np.array(twin.checked(x))
     twin.backward(loss.backward(twin.forward(samples), y))

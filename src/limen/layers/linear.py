@@ -53,6 +53,8 @@ class Linear(Layer):
         self.inputs = _positive(inputs, "inputs")
         self.outputs = _positive(outputs, "outputs")
         self._weight = Parameter("weight", (outputs, inputs))
+        if not isinstance(bias, bool | np.bool_ | int):
+            raise TypeError(f"Linear: bias must be True or False, given {bias!r}")
         self._bias = Parameter("bias", (outputs,)) if bias else None
 
     @property

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import ShapeError
-from limen.kernels.arrays import kernel_dtype
+from limen.kernels.arrays import check_array, kernel_dtype
 from limen.kernels.loss_loops import half_squares, half_squares_and_flow
 from limen.layers.arrays import MODEL_DTYPES, real_array
 
 if TYPE_CHECKING:
     from limen.kernels.routine import Call
 
-__all__ = ["HalfSquaredError", "Loss", "Score", "batch_size", "give_flow"]
+__all__ = ["HalfSquaredError", "Loss", "Score", "batch_size", "check_loss", "give_flow"]
 
 Array = NDArray[Any]
 
@@ -68,6 +68,8 @@ class Loss(ABC):
         given = self._real(prediction)
         prediction = self._prediction(given)
         target = self.prepare(target, prediction.shape)
+        if out is not None:
+            check_array(out)
         if out is not None and out.shape != prediction.shape:
             raise ShapeError(f"{self!r}: out must have shape {prediction.shape}, has {out.shape}")
         grad = np.empty_like(prediction)
@@ -201,6 +203,12 @@ class HalfSquaredError(Loss):
         """One loop."""
         arrays = (prediction, target, grad, score.loss)
         return [half_squares_and_flow.call(arrays, np.array([batch], np.float64))]
+
+
+def check_loss(who: str, loss: object) -> None:
+    """Refuses what is no loss, such as the class of one."""
+    if not isinstance(loss, Loss):
+        raise TypeError(f"{who}: loss must be a loss such as limen.CrossEntropy(), given {loss!r}")
 
 
 def batch_size(prediction: Array) -> int:

@@ -258,6 +258,10 @@ class Model:
         """Every parameter that learns, in the order of the layers."""
         return tuple(parameter for layer in self.layers for parameter in layer.parameters())
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: nobody looks on at another model."""
+        return vars(self) | {"watchers": ()}
+
     def copy(self, dtype: Any = None) -> Model:
         """A model of its own with the same layers and values, in `dtype` if given."""
         twins = [layer.twin() for layer in self.layers]

@@ -147,7 +147,10 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(learning_rate, weight_decay)
-        first, second = betas
+        try:
+            first, second = betas
+        except (TypeError, ValueError):
+            raise TypeError(f"{type(self).__name__}: betas are two, given {betas!r}") from None
         self.betas = _fraction(first, "betas[0]", self), _fraction(second, "betas[1]", self)
         self.epsilon = _number(epsilon, "epsilon", self)
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import ShapeError
 from limen.layers.buffer import Buffers
-from limen.layers.loss import Loss, Score, batch_size
+from limen.layers.loss import Loss, Score, batch_size, check_loss
 from limen.layers.moves import Move, native_calls
 from limen.layers.optimizer import Optimizer
 from limen.layers.passing import Pass, shapes_through
@@ -111,8 +111,7 @@ class TrainingStep:
 
 def check_choices(who: str, loss: object, optimizer: object) -> None:
     """Refuses what is no loss, or no optimizer."""
-    if not isinstance(loss, Loss):
-        raise TypeError(f"{who}: loss must be a loss such as limen.CrossEntropy(), given {loss!r}")
+    check_loss(who, loss)
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
             f"{who}: optimizer must be an optimizer such as limen.Adam(), given {optimizer!r}"

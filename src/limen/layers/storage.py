@@ -16,6 +16,7 @@ and the arrays are called as the parameters are: "0.weight", "0.bias", "1.beta".
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
@@ -90,18 +91,19 @@ def load(path: str | PathLike[str]) -> Model:
         FileError: saying what is wrong with the file.
         OSError: when it cannot be read at all.
     """
+    path = os.fsdecode(path)  # never a number, which `open` would take for a file that is open
     try:
         return _load(path)
     except FileError as error:
-        raise FileError(f"{os.fspath(path)}: {error}") from error.__cause__
+        raise FileError(f"{path}: {error}") from error.__cause__
 
 
-def _load(path: str | PathLike[str]) -> Model:
+def _load(path: str) -> Model:
     from safetensors import SafetensorError, safe_open
 
     _check_header(path)
     try:
-        with safe_open(os.fspath(path), framework="numpy") as file:
+        with safe_open(path, framework="numpy") as file:
             record = _description(file.metadata())
             dtype = record.choice("dtype", MODEL_DTYPES)
             seed = record.integer("seed", smallest=0, largest=2**64 - 1)
@@ -116,7 +118,7 @@ def _load(path: str | PathLike[str]) -> Model:
         raise FileError(f"its layers do not fit: {error}") from error
 
 
-def _check_header(path: str | PathLike[str]) -> None:
+def _check_header(path: str) -> None:
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         start = file.read(8)
@@ -205,6 +207,12 @@ def _fill(layers: list[Layer], file: Any, dtype: str) -> None:
 
 def _write_whole(path: Path, content: bytes) -> None:
     """Write beside `path`, then move into place: a reader sees the old file or the new one."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            errno.ENOENT, "there is no such folder to save to", str(path.parent)
+        )
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a model is saved to a file, not to", str(path))
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         with open(beside, "xb") as file:

@@ -17,7 +17,7 @@ from limen.layers import steps
 from limen.layers.activation import Activation
 from limen.layers.layer import Layer
 from limen.layers.linear import Linear
-from limen.layers.loss import Loss
+from limen.layers.loss import Loss, check_loss
 from limen.layers.summary import linear_notes
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Trace:
         neurons: int = 4,
         samples: int = 1,
     ) -> None:
+        check_loss("trace", loss)
         if neurons < 1 or samples < 1:
             raise ValueError("trace: neurons and samples must be at least 1")
         prediction = model.forward(x)

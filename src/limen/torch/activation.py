@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
 
-from limen.errors import ShapeError
+from limen.errors import LimenError, ShapeError
 from limen.function import ActivationFunction, AtKinks
 from limen.torch.autograd import keeps_output, plain_value, value
 from limen.torch.compact import compact_value, mode_of
@@ -17,7 +19,7 @@ from limen.torch.functional import Named, admitted, meant
 from limen.torch.key import function_of, key_of, original_of
 from limen.torch.native import have_kernels
 
-__all__ = ["ORIGIN", "Activation"]
+__all__ = ["ORIGIN", "Activation", "refuse_scripting"]
 
 ORIGIN = "_limen_origin"
 """What a marked output has: the module, the pre-activation, and the version of the output."""
@@ -80,23 +82,27 @@ class Activation(nn.Module):
         **parameters: float,
     ) -> None:
         super().__init__()
+        if "inplace" in parameters:
+            raise TypeError(
+                "Activation has no inplace: the backward pass needs the input (limen.torch.layer "
+                "is for code that asks for it all the same)"
+            )
         found = meant(function, **parameters)
         if at_kinks is not None:
             found = found.with_kinks(at_kinks)
-        names = (learnable,) if isinstance(learnable, str) else tuple(learnable)
+        names = _names(learnable)
         self._key = key_of(found, names)
         self.learnable = names
         self._is_gated = found.is_gated
         self._orders = (0,) * (len(found.inputs) + len(names))
-        self.dim = dim
+        self.dim = None if dim is None else operator.index(dim)
         self.compact = compact
         self._is_short = self._orders == (0,) and not compact  # nothing to ask but the tensor
         self.marks_output = False
         if compact:
             mode_of(self._key)
         for name in names:
-            channels = learnable[name] if isinstance(learnable, Mapping) else None
-            shape = () if channels is None else (channels,)
+            shape = (_channels(name, learnable[name]),) if isinstance(learnable, Mapping) else ()
             self.register_parameter(name, nn.Parameter(torch.full(shape, found.parameters[name])))
 
     @property
@@ -114,7 +120,7 @@ class Activation(nn.Module):
         if self._is_short and is_plain(x):
             activated = plain_value(x, self._key)
         elif isinstance(x, Proxy):  # of `torch.fx`, to which this is one step, as nn.GELU is
-            return x.tracer.create_proxy("call_module", x.tracer.path_of_module(self), (x,), {})
+            return x.tracer.create_proxy("call_module", self._place_in(x.tracer), (x,), {})
         else:
             key, inputs = self.call(x)
             if self.compact and is_eager(inputs) and have_kernels(inputs):
@@ -134,6 +140,19 @@ class Activation(nn.Module):
         inputs = self._halves(x) if self._is_gated else (x,)
         learnt = [self._spread(name, inputs[0]) for name in self.learnable]
         return self._key, admitted((*inputs, *learnt))
+
+    def _place_in(self, tracer: Any) -> str:
+        place: str = tracer.path_of_module(self)
+        if not place:
+            raise LimenError(
+                "torch.fx takes this module for one step of the model that holds it: trace the "
+                "model, or torch.nn.Sequential(activation)"
+            )
+        return place
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """What `torch.jit.script` asks first."""
+        return refuse_scripting(self)
 
     def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
         dim = -1 if self.dim is None else self.dim
@@ -178,3 +197,28 @@ class Activation(nn.Module):
         if self._is_gated:
             parts.append(f"first half: value, second half: gate, dim={self.dim or -1}")
         return ", ".join(parts)
+
+
+def refuse_scripting(module: nn.Module) -> nn.Module:
+    """Says what works in the place of `torch.jit.script`, which reads a module's Python.
+
+    Raises:
+        LimenError: always.
+    """
+    raise LimenError(
+        f"torch.jit.script cannot read limen's {type(module).__name__}: take torch.compile(model), "
+        "torch.export.export(model, (x,)) or torch.jit.trace(model, x)"
+    )
+
+
+def _names(learnable: object) -> tuple[str, ...]:
+    names = (learnable,) if isinstance(learnable, str) else learnable
+    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"learnable takes names of parameters, such as 'beta', given {learnable!r}")
+    return tuple(dict.fromkeys(names))  # each once
+
+
+def _channels(name: str, count: Any) -> int:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ValueError(f"learnable: expected the number of channels of {name}, given {count!r}")
+    return count

@@ -17,7 +17,7 @@ from limen.torch.key import key_of
 from limen.torch.native import DTYPES
 from limen.vector import VECTOR_FUNCTIONS, VectorFunction
 
-__all__ = ["Named", "admitted", "evaluate", "meant"]
+__all__ = ["Named", "admitted", "check_module", "evaluate", "meant"]
 
 Named = ActivationFunction | str | Callable[..., Any]
 """A function, its name, its formula, or a Python function to trace."""
@@ -78,6 +78,12 @@ def meant(function: Named, **parameters: float) -> ActivationFunction:
             f"torch.nn.{module}(dim=-1)"
         )
     return resolve(function, **parameters)
+
+
+def check_module(who: str, model: object) -> None:
+    """Refuses what is no module."""
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"{who}: expected a torch.nn.Module, given {model!r}")
 
 
 @torch.compiler.assume_constant_result  # a compiler reads neither names nor formulas

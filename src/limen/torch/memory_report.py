@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from limen.decomposition import written
 from limen.torch.activation import Activation
+from limen.torch.functional import check_module
 from limen.torch.mlp import MLP
 from limen.torch.recomputed import LinearAfter
 from limen.torch.replace import twin
@@ -107,6 +108,7 @@ def memory_report(model: nn.Module, *inputs: Any, **keywords: Any) -> MemoryRepo
         2      LinearAfter            0         2,048
         all                       2,048         4,096
     """
+    check_module("memory_report", model)
     ours = _kept(copy.deepcopy(model), inputs, keywords)
     theirs = _kept(_as_before(copy.deepcopy(model)), inputs, keywords)
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import has_torch_function_unary
 
-from limen.torch.activation import ORIGIN, Activation
+from limen.torch.activation import ORIGIN, Activation, refuse_scripting
 from limen.torch.autograd import flows, value, value_again
 from limen.torch.eager import is_eager
 from limen.torch.exported import is_exporting
+from limen.torch.functional import check_module
 
 __all__ = ["LinearAfter", "lean", "linear_after"]
 
@@ -104,6 +105,9 @@ class LinearAfter(nn.Linear):
 
     predecessor: Activation | None = None
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        return refuse_scripting(self)
+
     def forward(self, x: Tensor) -> Tensor:
         """As `torch.nn.Linear`."""
         origin = getattr(x, ORIGIN, None)
@@ -140,6 +144,7 @@ def lean(model: nn.Module) -> nn.Module:
         >>> lt.lean(model)[2]
         LinearAfter(in_features=8, out_features=1, bias=True)
     """
+    check_module("lean", model)
     for module in model.modules():
         if isinstance(module, Activation):
             module.marks_output = True

@@ -14,7 +14,7 @@ from limen.errors import LimenError
 from limen.function import ActivationFunction
 from limen.registry import get
 from limen.torch.activation import Activation
-from limen.torch.functional import Named, meant
+from limen.torch.functional import Named, check_module, meant
 
 __all__ = ["NAMES", "called", "equivalent", "replace", "twin", "with_convention"]
 
@@ -133,6 +133,7 @@ def replace(
         >>> lt.replace(model, torch.nn.ReLU, "relu")[1]
         Activation(relu: where(x < 0, 0, x), at_kinks={0.0: 0.0})
     """
+    check_module("replace", model)
     wanted = tuple(NAMES) if which is None else which
     for one in wanted if isinstance(wanted, tuple) else (wanted,):
         if not isinstance(one, type):

@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from limen.errors import FormulaError
 from limen.formula.analysis import digits
 from limen.formula.analysis.enclosure import Enclosure
 from limen.formula.derive import derivative
@@ -80,7 +81,13 @@ class Point(NamedTuple):
             simple = Fraction(*float(place).as_integer_ratio()).limit_denominator(10**6)
             if abs(digits.number(simple) - place) <= digits.SAME * max(1, abs(place)):
                 place = simple
-        return cls(float(place), place)
+        try:
+            return cls(float(place), place)
+        except OverflowError:
+            raise FormulaError(
+                "a root, a kink or an extremum of this formula lies where binary64 has no numbers, "
+                f"at about {digits.context().nstr(digits.number(place), 6)}"
+            ) from None
 
 
 AT_MINUS_INFINITY = Point(-math.inf, -math.inf)

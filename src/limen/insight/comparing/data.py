@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from limen.errors import MissingPackageError, UnknownNameError
+from limen.errors import LimenError, MissingPackageError, UnknownNameError
 from limen.insight.comparing.own import SUFFIXES, checked_pair, read
 from limen.insight.comparing.planes import PLANES
 
@@ -129,6 +129,8 @@ def _found(source: Source, target: str | None) -> tuple[str, tuple[Any, Any]]:
     if isinstance(source, tuple):
         return "arrays", checked_pair(*source, "the arrays")
     path = Path(source)
+    if target is not None and path.suffix != ".csv":
+        raise LimenError(f"a target column is for .csv files; {source} knows its classes")
     if path.suffix in SUFFIXES:
         return str(path), read(path, target)
     if source in DATA:

@@ -41,7 +41,9 @@ def read(path: Path, target: str | None = None) -> tuple[Numbers, Classes]:
         if path.suffix == ".csv":
             return _from_csv(path, target)
         return _from_numpy(path)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise LimenError(f"cannot read {path}: it is no text in UTF-8") from error
+    except (OSError, EOFError, csv.Error) as error:
         raise LimenError(f"cannot read {path}: {error}") from error
 
 
@@ -80,7 +82,8 @@ def _counted(targets: npt.NDArray[Any], source: str) -> Classes:
         raise LimenError(f"{source}: classes are numbers or texts, not {targets.dtype}")
     names, counted = np.unique(targets, return_inverse=True)
     if not 2 <= len(names) <= _MOST_CLASSES:
-        raise LimenError(f"{source}: {len(names)} classes; expected from 2 to {_MOST_CLASSES}")
+        count = "1 class" if len(names) == 1 else f"{len(names)} classes"
+        raise LimenError(f"{source}: {count}; expected from 2 to {_MOST_CLASSES}")
     sizes = np.bincount(counted)
     if sizes.min() < 4:  # a quarter of them is the test part
         rarest = str(names[sizes.argmin()])
@@ -102,7 +105,9 @@ def _from_numpy(path: Path) -> tuple[Numbers, Classes]:
                     raise LimenError(f"{path}: expected arrays x and y, it holds {held}")
                 return checked_pair(loaded["x"], loaded["y"], str(path))
     except ValueError as error:
-        raise LimenError(f"{path} is no plain NumPy file of numbers or texts: {error}") from error
+        # NumPy takes what it does not know for a pickle, and says how to open one unsafely.
+        reason = "" if "pickle" in str(error) else f": {error}"
+        raise LimenError(f"{path} is no plain NumPy file of numbers or texts{reason}") from error
     if loaded.ndim != 2 or loaded.shape[1] < 2:
         raise ShapeError(f"{path}: expected a table whose last column is the class")
     return checked_pair(loaded[:, :-1], loaded[:, -1], str(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from limen.insight.diagnosis.finding import Diagnosis, Finding
-from limen.insight.diagnosis.rules import RULES
+from limen.insight.diagnosis.rules import FEW, RULES
 from limen.insight.observing.seen import SeenLayer
 
 __all__ = ["diagnose"]
@@ -46,6 +46,9 @@ def diagnose(layers: Iterable[SeenLayer]) -> Diagnosis:
     steps = max((layer.steps for layer in known), default=0)
     plural = "" if len(known) == 1 else "s"
     basis = f"{len(known)} activation layer{plural}; {looked:,} of {steps:,} steps looked at"
+    if looked and max(layer.looked for layer in known) < FEW:
+        basis += f", fewer than {FEW} rows in all"
+        basis += ": limen.observe(model, every=1) looks at each" if looked < steps else ""
     return Diagnosis(findings, basis)
 
 

@@ -18,7 +18,7 @@ from limen.insight.observing.neurons import ENOUGH
 from limen.insight.observing.seen import SeenLayer
 from limen.insight.words import percent
 
-__all__ = ["RULES"]
+__all__ = ["FEW", "RULES"]
 
 Layers = tuple[SeenLayer, ...]
 
@@ -84,7 +84,8 @@ def not_finite(layers: Layers) -> Iterator[Finding]:
 def step(layers: Layers) -> Iterator[Finding]:
     """A function without a derivative to learn by."""
     for layer in layers:
-        if layer.looked < FEW or layer.blocked < 1.0 or shape_of(layer) != "step":
+        # By its formula: one row is as good as many.
+        if not layer.looked or layer.blocked < 1.0 or shape_of(layer) != "step":
             continue
         evidence = f"{layer.function} has the derivative 0, on all {layer.looked:,} rows looked at"
         below = _names_before(layers, layer)

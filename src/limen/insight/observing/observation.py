@@ -64,7 +64,17 @@ class Observation:
 
     # --- For the user --------------------------------------------------------------------
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: what was seen, to be read, without the network."""
+        left = {"_lock", "_network", "_probe"}
+        return {k: v for k, v in vars(self).items() if k not in left} | {"_is_open": False}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=RLock(), _probe=None)
+
     def __enter__(self) -> Observation:
+        if not hasattr(self, "_network"):
+            raise OrderError("this is a copy of what was seen: limen.observe watches a network")
         if self._is_open:
             raise OrderError("this observation is open already: limen.observe makes another")
         self._network.start()
@@ -217,10 +227,9 @@ def observe(
         >>> seen.layers[0].name, seen.layers[0].width, seen.inputs
         ('layer 1', 3, 2)
     """
-    if every is not None and every < 1:
-        raise ValueError(f"observe: every must be a whole number from 1, given {every}")
-    if rows < 1:
-        raise ValueError(f"observe: rows must be a whole number from 1, given {rows}")
+    for what, number in (("every", every), ("rows", rows)):
+        if number is not None and not (isinstance(number, int) and number >= 1):
+            raise ValueError(f"observe: {what} must be a whole number from 1, given {number!r}")
     return Observation(model, probe=probe, every=every, rows=rows)
 
 
@@ -244,8 +253,10 @@ def _checked_probe(probe: Any) -> tuple[Any, Array] | None:
         raise TypeError(f"observe: probe must be a pair (x, y), given {type(probe).__name__}")
     x, y = probe
     labels = np.asarray(y.detach().cpu() if hasattr(y, "detach") else y)
-    if labels.ndim != 1:
-        raise ShapeError(f"observe: the probe's labels must be (samples,), given {labels.shape}")
+    if labels.ndim != 1 or not labels.size:
+        raise ShapeError(
+            f"observe: the probe's labels must be (samples,), at least one, given {labels.shape}"
+        )
     if len(x) != len(labels):
         raise ShapeError(f"observe: the probe has {len(x)} inputs, but {len(labels)} labels")
     if len(labels) > _PROBE:

@@ -85,6 +85,8 @@ def samples(x: Any, y: Any = None) -> tuple[Array, Array | None]:
     x = _array(x)
     if x.ndim < 2:
         raise ShapeError(f"expected x of shape (samples, inputs), given {x.shape}")
+    if not len(x):
+        raise ShapeError(f"expected at least one sample, given x of shape {x.shape}")
     if y is None:
         return x, None
     y = _array(y)

@@ -165,6 +165,8 @@ def chosen(seen: Observation, layer: str | int | SeenLayer) -> SeenLayer:
 
 
 def _layers(seen: Observation) -> tuple[SeenLayer, ...]:
+    if not all(hasattr(layer, "history") for layer in getattr(seen, "layers", (None,))):
+        raise TypeError(f"expected what limen.observe returned, given {seen!r}")
     layers = seen.layers
     if not layers:
         raise OrderError(
