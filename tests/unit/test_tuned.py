@@ -17,7 +17,9 @@ from limen.kernels.tuned import store, tier
 from limen.kernels.tuned.kernel import is_supported
 from limen.kernels.tuned.store import Entry, find, formula_of, keep
 from limen.kernels.tuned.table import SEGMENTS, Table
+from limen.tuning.layout import Grid, lay
 from limen.tuning.make import _Made, named_by
+from limen.tuning.segment import Form
 
 needs_avx512 = pytest.mark.skipif(not is_supported(), reason="needs AVX-512")
 
@@ -313,6 +315,48 @@ def test_both_gradients_of_a_gate_are_those_of_the_general_tier(entry: Entry) ->
     general, tuned = tiers(owner_of(entry), "backward")
     gate, value, grad = (a.ravel() for a in np.meshgrid(SOME, FACTORS, FACTORS))
     assert nearly_the_same(general(grad, gate, value), tuned(grad, gate, value))
+
+
+def fitted_gate(formula: str, high: float):
+    """Both tiers' gradients of a gate whose tables are made here, and not certified."""
+    f = limen.activation(formula)
+    tables = []
+    for order in (1, 0):
+        target = _Made(f, order).target
+        form = Form(6, bool(target.roots), False, False, is_flow=True)
+        low = 0.0 if target.parity != "none" else -9.0
+        tables.append(lay(target, Grid.over(low, high, 128), form, 0.8).table)
+    binding = Binding.of(f)
+    general, numbers = binding.general("backward", "float32")
+    plan, title = binding.plan("backward"), binding.title("backward", "float32")
+    tuned = tier.tuned_kernel(tuple(tables), plan, general, title)
+    for kernel in (general, tuned):
+
+        def run(*inputs: np.ndarray, kernel=kernel) -> np.ndarray:
+            out = np.full((2, inputs[0].size), 7.0, np.float32)
+            kernel(*inputs, *out, *numbers)
+            return out
+
+        yield run
+
+
+@needs_avx512
+def test_an_infinite_value_at_a_root_of_the_slope_is_no_blocked_neuron() -> None:
+    general, tuned = fitted_gate("value * sqrt(1 + gate**2)", 9.5)
+    gate, value, grad = (a.ravel() for a in np.meshgrid(SOME, FACTORS, FACTORS))
+    assert nearly_the_same(general(grad, gate, value), tuned(grad, gate, value))
+
+
+@needs_avx512
+def test_a_steep_slope_does_not_show_what_small_factors_have_lost() -> None:
+    _, tuned = fitted_gate("value * (3e8 * sigmoid(gate))", 9.5)
+    random = np.random.default_rng(0)
+    gate = random.uniform(-0.5, 0.5, 20_000).astype(np.float32)
+    grad, value = random.uniform(0.8e-19, 1e-19, (2, 20_000)).astype(np.float32)
+    exact = grad.astype(np.float64) * value * 3e8
+    exact *= limen.get("logistic").derivative()(gate.astype(np.float64))
+    error = np.abs(tuned(grad, gate, value)[0] - exact) / np.spacing(exact.astype(np.float32))
+    assert np.max(error) < 1
 
 
 @needs_avx512
