@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import sys
 
-import limen
 from limen.kernels.tuned.store import SHIPPED, Entry, keep
-from limen.tuning.make import measured_again
+from limen.tuning.make import measured_again, named_by
 
 
 def main(*names: str) -> None:
     """Goes through the tables, or those of some functions."""
     for path in sorted(SHIPPED.glob("*.json")):
         entry = Entry.from_json(path.read_text("utf-8"))
-        name = entry.title.rstrip("'")
-        if names and name not in names:
+        f, order = named_by(entry.title)
+        if names and f.name not in names:
             continue
-        found = measured_again(entry, limen.get(name), len(entry.title) - len(name))
+        found = measured_again(entry, f, order)
         keep(found, SHIPPED)
         costs = " ".join(
             f"{direction} {speed['tuned']:.2f}/{speed['general']:.2f}"

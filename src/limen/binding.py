@@ -60,12 +60,12 @@ class Binding:
         found = self._bound.get((direction, dtype))
         if found is None:
             kernel, numbers = self.general(direction, dtype)
-            table = self._tuned_table(direction, dtype)
-            if table is not None:
+            tables = self._tuned_tables(direction, dtype)
+            if tables:
                 from limen.kernels.tuned.tier import tuned_kernel
 
                 title = self.title(direction, dtype)
-                kernel = tuned_kernel(table, self.plan(direction), kernel, title)
+                kernel = tuned_kernel(tables, self.plan(direction), kernel, title)
             found = self._bound[direction, dtype] = (kernel, numbers)
         return found
 
@@ -81,12 +81,12 @@ class Binding:
 
         plan, title = self.plan(direction), self.title(direction, dtype)
         general = to_source(plan, dtype, title)
-        table = self._tuned_table(direction, dtype)
-        if table is None:
+        tables = self._tuned_tables(direction, dtype)
+        if not tables:
             return general
         from limen.kernels.tuned.tier import tuned_source
 
-        return f"{tuned_source(table, plan, title)}\n\n# --- general ---\n\n{general}"
+        return f"{tuned_source(tables, plan, title)}\n\n# --- general ---\n\n{general}"
 
     def plan(self, direction: str) -> Plan:
         """What the kernel of a direction computes."""
@@ -121,15 +121,22 @@ class Binding:
         found = far_limits(f.expression, f.inputs[0], f.parameters)
         return known_limits(f.expression, f.inputs[0], f.parameters) if found is None else found
 
-    def _tuned_table(self, direction: str, dtype: str) -> Table | None:
-        """The fitted table that serves a direction; None where the general tier does."""
-        f = self._function
-        if f.is_gated or dtype != "float32" or direction not in _TUNED:
-            return None
+    def _tuned_tables(self, direction: str, dtype: str) -> tuple[Table, ...]:
+        """The fitted tables that serve a direction; none where the general tier does."""
+        if dtype != "float32" or direction not in _TUNED:
+            return ()
         from limen.kernels.tuned.tier import tuned_table
 
-        computed = f if direction == "forward" else f.derivative()
-        return tuned_table(computed.expression, computed.parameters, direction, dtype)
+        f = self._function
+        computed = [(f, direction)]
+        if direction == "backward":
+            computed = [(f.derivative(f.inputs[0] if f.is_gated else 1), direction)]
+            if (
+                f.is_gated
+            ):  # the gradient by the value is multiplied with what the gate lets through
+                computed.append((self._passes_on(direction), "forward"))
+        found = [tuned_table(g.expression, g.parameters, way, dtype) for g, way in computed]
+        return tuple(table for table in found if table is not None) if all(found) else ()
 
     def _passes_on(self, direction: str) -> ActivationFunction:
         """The function whose formula the direction computes."""

@@ -29,7 +29,7 @@ __all__ = ["LARGE", "empty", "empty_like", "held", "limit", "release"]
 Array = NDArray[Any]
 
 LARGE = 1 << 20
-"""Bytes from which arrays come from the pool, which takes 3 microseconds: smaller ones the system
+"""Bytes from which arrays come from the pool, which takes a microsecond: smaller ones the system
 allocator serves as well, without giving their pages back between one and the next."""
 
 _HUGE_PAGE = 1 << 21
@@ -39,20 +39,23 @@ _FALLBACK = 1 << 30
 
 
 class _Block:
-    """Memory lent to one array at a time."""
+    """Memory lent to one array at a time; `used` is how many of its bytes the last one has."""
 
-    __slots__ = ("address", "data", "size")
+    __slots__ = ("pages", "pool", "size", "start", "used")
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.data = _pages(size)
-        self.address = address(self.data)
+    def __init__(self, size: int, pool: _Pool) -> None:
+        self.size = self.used = size
+        self.pool = pool
+        self.pages, self.start = _pages(size)
 
 
-def _pages(size: int) -> Array:
-    """Fresh bytes: where the system lets us choose, in huge pages and a forked child's own."""
+def _pages(size: int) -> tuple[Any, int]:
+    """Fresh bytes, and where in them the block begins.
+
+    Where the system lets us choose they are in huge pages, and a forked child's own.
+    """
     if not hasattr(mmap, "MAP_PRIVATE"):
-        return np.empty(size, np.uint8)
+        return bytearray(size), 0
     try:
         pages = mmap.mmap(-1, size + _HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:  # NumPy's name for it, which callers know
@@ -60,35 +63,30 @@ def _pages(size: int) -> Array:
     if hasattr(mmap, "MADV_HUGEPAGE") and size >= _HUGE_PAGE:
         with suppress(OSError):  # a kernel without them: plain pages will do
             pages.madvise(mmap.MADV_HUGEPAGE)
-    data = np.frombuffer(pages, np.uint8)
-    start = -address(data) % _HUGE_PAGE
-    return data[start : start + size]
+    return pages, -address(np.frombuffer(pages, np.uint8)) % _HUGE_PAGE
 
 
-class _Lease:
-    """Owns a block on behalf of an array and all its views: when the last dies, it goes back."""
+class _Lease(np.ndarray[Any, np.dtype[np.uint8]]):
+    """The bytes of a block on behalf of an array and its views: when the last dies, it goes back.
 
-    __slots__ = ("__array_interface__", "_block", "_pool")
+    It is an array itself because others are made on its memory in one call; of a type of its own,
+    because NumPy would pass over a plain one and have them depend on the block's pages alone.
+    """
 
-    def __init__(self, block: _Block, size: int, pool: _Pool) -> None:
-        self._block = block
-        self._pool = pool
-        self.__array_interface__ = {
-            "version": 3,
-            "typestr": "|u1",
-            "shape": (size,),
-            "data": (block.address, False),
-        }
+    __slots__ = ("block",)
+
+    block: _Block
 
     def __del__(self) -> None:
-        self._pool.take_back(self._block)
+        self.block.pool.take_back(self.block)
 
 
 class _Pool:
     """Blocks that no array uses, the longest unused first.
 
     A lease may end at any moment, in the middle of our own work too (garbage collection): it only
-    appends to `_returned`, which is atomic. Whoever has the lock next puts the block in its place.
+    appends to `_returned`, which is atomic. Whoever has the lock next puts the block in its place,
+    unless the next array takes it from there.
     """
 
     def __init__(self, limit: int) -> None:
@@ -98,16 +96,27 @@ class _Pool:
         self._unused: list[_Block] = []
         self._size = 0  # of all that are unused
 
-    def lend(self, size: int) -> Array:
+    def lend(self, size: int) -> _Lease:
         """So many bytes, of any value."""
+        try:  # the block that came last, if it was as large, without a lock: that would cost more
+            block = self._returned.pop()
+            if block.used != size:
+                self._returned.append(block)
+                block = self._found(size)
+        except IndexError:
+            block = self._found(size)
+        lease = _Lease(size, np.uint8, block.pages, block.start)
+        lease.block = block
+        return lease
+
+    def _found(self, size: int) -> _Block:
         wanted = _block_size(size)
         with self._lock:
-            if self._returned:
-                self._settle()
-            block = self._taken(wanted)
-        if self._returned:
-            self.settle()
-        return np.asarray(_Lease(block or _Block(wanted), size, self))
+            self._settle()
+            block = self._taken(wanted) or _Block(wanted, self)
+        self.settle()
+        block.used = size
+        return block
 
     def _taken(self, wanted: int) -> _Block | None:
         for place in range(len(self._unused) - 1, -1, -1):  # the last is the likeliest in cache
@@ -118,7 +127,8 @@ class _Pool:
 
     def take_back(self, block: _Block) -> None:
         self._returned.append(block)
-        self.settle()
+        if len(self._returned) > 1 or self._size + block.size > self.limit:
+            self.settle()
 
     def settle(self) -> None:
         """Keeps to the limit, unless someone is at it: they, or the next, will see what came."""
@@ -191,16 +201,15 @@ def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
     size = dtype.itemsize * prod(shape)
     if size < LARGE or dtype.hasobject:
         return np.empty(shape, dtype)
-    array: Array = _pool.lend(size).view(dtype).reshape(shape)
-    return array
+    return np.ndarray(shape, dtype, _pool.lend(size))
 
 
 def empty_like(array: Array) -> Array:
     """A new array with the shape, dtype and memory order of another; a large one from the pool."""
-    if array.nbytes < LARGE:
+    if array.nbytes < LARGE or array.dtype.hasobject:
         return np.empty_like(array, subok=False)
     if array.flags.c_contiguous:
-        return empty(array.shape, array.dtype)
+        return np.ndarray(array.shape, array.dtype, _pool.lend(array.nbytes))
     axes = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
     ordered = empty(tuple(array.shape[axis] for axis in axes), array.dtype)
     return ordered.transpose(*map(axes.index, range(array.ndim)))

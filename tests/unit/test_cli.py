@@ -156,7 +156,7 @@ def test_tune_says_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        (["glu"], "two inputs", 1),
+        (["sigmoid(gate) + value"], "two inputs", 1),
         (["x", "--derivative", "2"], "derivative", 2),
         (["y +"], "error", 2),
         (["x", "--into", "/no/such/place"], "no such folder", 2),

@@ -43,6 +43,58 @@ def test_a_dead_arrays_block_is_used_again() -> None:
     assert address(second) == place and memory.held() == 0
 
 
+def test_a_block_that_just_came_back_is_lent_again_without_waiting() -> None:
+    first = memory.empty((SIZE,), np.uint8)
+    place = address(first)
+    del first
+    lent: list[np.ndarray] = []
+    with memory._pool._lock:
+        thread = threading.Thread(
+            target=lambda: lent.append(memory.empty((SIZE // 4,), np.float32))
+        )
+        thread.start()
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+    assert address(lent[0]) == place
+
+
+def test_what_is_beyond_the_limit_goes_back_when_its_array_dies() -> None:
+    memory.limit(2 * SIZE)
+    arrays = [memory.empty((SIZE,), np.uint8) for _ in range(4)]
+    del arrays[0]
+    assert len(memory._pool._returned) == 1
+    arrays.clear()
+    assert sum(block.size for block in memory._pool._returned) == 0
+    memory.limit(0)
+    memory.empty((SIZE,), np.uint8)  # and dies
+    assert not memory._pool._returned
+
+
+def test_a_block_that_just_came_back_serves_no_other_size() -> None:
+    first = memory.empty((2 * SIZE,), np.uint8)
+    del first
+    second = memory.empty((4 * SIZE,), np.uint8)
+    second[:] = 1
+    assert memory.held() >= 2 * SIZE
+    assert second.nbytes == 4 * SIZE
+
+
+def test_views_keep_a_block_from_being_lent_again() -> None:
+    first = memory.empty((SIZE,), np.float32)
+    first[:] = 3.0
+    corner = first[7:9].reshape(1, 2)
+    del first
+    second = memory.empty((SIZE,), np.float32)
+    second[:] = 4.0
+    assert (corner == 3.0).all()
+
+
+def test_arrays_of_objects_are_numpys_own() -> None:
+    like = np.full(SIZE, None)
+    assert memory.empty_like(like)[-1] is None
+    assert memory.empty_like(like[::2]).base is None
+
+
 def test_living_arrays_never_share_memory() -> None:
     rng = np.random.default_rng(0)
     living: list[np.ndarray] = []

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import limen
 from limen.errors import LimenError
 from limen.kernels.tuned.kernel import is_supported
+from limen.kernels.tuned.store import find, formula_of
 from limen.tuning import segment
+from limen.tuning.curve import gate_curve
 from limen.tuning.layout import Grid, _best_cover, _Run, lay
 from limen.tuning.make import _Made, tune
 from limen.tuning.search import _forms
 from limen.tuning.segment import Form, Segment, fit_regular, fit_root, fit_tail, largest_error
-from limen.tuning.target import Target, spacing
+from limen.tuning.target import Target, spacing, worst_factors
 from limen.tuning.trial import largest_product_error, try_inputs
 
 needs_avx512 = pytest.mark.skipif(not is_supported(), reason="needs AVX-512")
@@ -119,7 +123,7 @@ def test_the_fitter_computes_as_the_kernel_computes(name: str, order: int) -> No
     x = np.random.default_rng(0).uniform(low, 6, 4000).astype(np.float32)
     tuned = np.empty_like(x)
     trial = made.trial("forward", table)
-    trial.call(trial.tuned, x, tuned, np.ones_like(x))
+    trial.call(trial.tuned, x, [tuned], [])
     cells = np.floor(x.astype(np.float64) * table.scale + table.first + 0.5).astype(int)
     checked = 0
     for place in set(table.cells):
@@ -142,8 +146,6 @@ def test_the_fitter_computes_as_the_kernel_computes(name: str, order: int) -> No
 
 @needs_avx512
 def test_a_trial_sees_a_wrong_coefficient() -> None:
-    from dataclasses import replace
-
     made = _Made(limen.get("logistic"), 0)
     table = lay(made.target, Grid.over(-9.0, 9.0, 64), PLAIN, 0.8).table
     assert try_inputs(made.trial("forward", table), table, step=4001).max_ulp < 1
@@ -154,13 +156,60 @@ def test_a_trial_sees_a_wrong_coefficient() -> None:
 
 
 @needs_avx512
-def test_products_are_measured_with_gradients() -> None:
+def test_products_are_tried_where_errors_count_most() -> None:
+    value = np.array([0.3, -1.7, 4e9, 1e-30])
+    products = worst_factors(value, 2.0**-20).astype(np.float64) * value
+    mantissas = np.abs(np.frexp(products)[0])
+    assert np.all((mantissas > 0.999998) & (mantissas < 1))
     made = _Made(limen.get("logistic"), 1)
     form = Form(6, True, False, False, True)
     table = lay(made.target, Grid.over(0.0, 9.5, 64), form, 0.77).table
-    assert 0.5 < largest_product_error(made.trial("backward", table), 1 << 16) < 1
+    trial = made.trial("backward", table)
+    found = largest_product_error(trial, table, step=101)
+    assert 0.6 < found < 1
+    x = np.random.default_rng(0).normal(0, 2.5, 100_000).astype(np.float32)
+    out, grad = np.empty_like(x), np.full_like(x, 1.2)
+    trial.call(trial.tuned, x, [out], [grad])
+    exact = grad.astype(np.float64) * made.target(x.astype(np.float64))
+    assert found > np.max(np.abs(out - exact) / spacing(exact))
 
 
-def test_a_gated_function_has_no_table() -> None:
+@needs_avx512
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_wrong_table_of_a_gate_shows_in_its_products(order: int) -> None:
+    glu = limen.get("glu")
+    made = _Made(glu, order)
+    served = glu.derivative("gate") if order else glu
+    table = find(formula_of(served.expression, served.parameters)).table
+    c0 = list(table.coefficients[0])
+    c0[table.cells[len(table.cells) // 2]] *= 1 + 2e-7
+    wrong = replace(table, coefficients=(tuple(c0), *table.coefficients[1:]))
+    for trial, bad in zip(made.trials(table).values(), made.trials(wrong).values(), strict=True):
+        assert trial.factors == bad.factors == (2 if trial.outputs == 2 else 1)
+        assert largest_product_error(trial, table, step=4001) < 1
+        assert largest_product_error(bad, wrong, step=4001) > 1
+
+
+def test_a_gate_is_fitted_by_what_it_lets_through() -> None:
+    curve = gate_curve(limen.get("geglu"))
+    assert curve.inputs == ("x",)
+    x = np.linspace(-3, 3, 50)
+    assert np.array_equal(curve(x), limen.get("gelu")(x))
+    own = gate_curve(limen.activation("value * (beta * gate + sin(gate))", beta=2.0))
+    assert np.allclose(own(x), 2 * x + np.sin(x), rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "formula", ["sigmoid(gate) + value", "maximum(gate, value)", "gate * value**2"]
+)
+def test_a_gated_function_that_is_no_product_has_no_table(formula: str) -> None:
     with pytest.raises(LimenError, match="two inputs"):
-        tune(limen.get("glu"))
+        tune(limen.activation(formula))
+
+
+@needs_avx512
+def test_gradients_of_a_gate_wait_for_the_table_of_its_value() -> None:
+    f = limen.activation("value * tanh(gate)")
+    table = _Made(limen.get("tanh"), 1)
+    with pytest.raises(LimenError, match="table of its value first"):
+        _Made(f, 1).trials(lay(table.target, Grid.over(0.0, 9.5, 64), PLAIN, 0.9).table)

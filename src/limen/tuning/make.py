@@ -12,9 +12,11 @@ from limen.binding import Binding
 from limen.errors import LimenError
 from limen.function import ActivationFunction
 from limen.kernels.tuned.kernel import is_supported
-from limen.kernels.tuned.store import Entry, formula_of, keep, private_folder
+from limen.kernels.tuned.store import Entry, find, formula_of, keep, private_folder
 from limen.kernels.tuned.table import Table
 from limen.kernels.tuned.tier import tuned_kernel
+from limen.registry import get
+from limen.tuning.curve import gate_curve
 from limen.tuning.search import candidates
 from limen.tuning.target import Target
 from limen.tuning.trial import (
@@ -26,7 +28,7 @@ from limen.tuning.trial import (
     try_inputs,
 )
 
-__all__ = ["Progress", "certify", "fit", "measured_again", "tune"]
+__all__ = ["Progress", "certify", "fit", "measured_again", "named_by", "tune"]
 
 Progress = Callable[[str, float], None]
 """Called with what is being done, and the share of it that is done."""
@@ -50,8 +52,10 @@ def tune(
     """Makes a tuned table for a function, certifies it on every float32, and keeps it.
 
     Args:
-        function: a function of one input, its parameters at the values to serve.
-        order: 0 for its value, 1 for its derivative, which also serves the backward pass.
+        function: a function of one input, its parameters at the values to serve; or a gated one
+            that is the product of its value and a function of its gate, whose table it gets.
+        order: 0 for its value, 1 for its derivative (by the gate), which also serves the backward
+            pass; that of a gated function needs the table of its value too.
         place: the folder to keep it in; the user's private one if left out.
         progress: is told what is being done.
 
@@ -108,24 +112,25 @@ def fit(function: ActivationFunction, order: int = 0, progress: Progress | None 
     Raises:
         LimenError: as `tune`, the certificate apart.
     """
-    if function.is_gated:
-        raise LimenError(f"{function.name} has two inputs: tables are for functions of one")
+    made = _Made(function, order)
     if not is_supported():
         raise LimenError("the tuned tier needs a CPU with AVX-512, VBMI included")
     tell = progress or (lambda what, share: None)
-    made = _Made(function, order)
     general = measure_speed(made.trial("forward", None)).general
     for stricter in _STRICTER:
         fitting = partial(tell, "fitting")
-        layouts = candidates(made.target, order == 1, general, stricter, fitting)
+        layouts = candidates(made.target, made.is_factor, general, stricter, fitting)
         tables = [layout.table for layout in layouts[:_TRIED]]
         for table in _ranked(made, tables, tell):
-            trial = made.trial("forward", table)
-            tried = try_inputs(trial, table, progress=partial(tell, "trying the best"))
-            if tried.max_ulp <= 1.0:
-                return made.entry(table, tried)
+            trying = partial(tell, "trying the best")
+            tried = try_inputs(made.alone(table), table, progress=trying)
+            if tried.max_ulp > 1.0:
+                continue
+            products = _largest_product_error(made, table, progress=trying)
+            if products <= 1.0:
+                return made.entry(table, tried, products)
     raise LimenError(
-        f"no table for {made.computed.name} is within 1 ULP on a useful share of inputs: "
+        f"no table for {made.target.function.name} is within 1 ULP on a useful share of inputs: "
         "the general tier serves it"
     )
 
@@ -133,16 +138,20 @@ def fit(function: ActivationFunction, order: int = 0, progress: Progress | None 
 def certify(
     function: ActivationFunction, order: int, entry: Entry, progress: Progress | None = None
 ) -> Entry:
-    """The entry with the key figures of its certificate: of the tuned kernel, on every float32."""
+    """The entry with the key figures of its certificate: of the tuned kernel, on every float32.
+
+    Of a gated function it is that of what its value is multiplied with.
+    """
     from limen.certify import check
 
     tell = progress or (lambda what, share: None)
-    trial = _Made(function, order).trial("forward", entry.table)
+    made = _Made(function, order)
+    trial = made.alone(entry.table)
     certificate = check(
-        function,
+        made.curve,
         order,
         "float32",
-        lambda x, out: trial.call(trial.tuned, x, out, x),
+        lambda x, out: trial.call(trial.tuned, x, [out], []),
         progress=lambda done, of: tell("certifying", done / of),
     )
     figures = {name: getattr(certificate, name) for name in _FIGURES}
@@ -155,15 +164,21 @@ def _ranked(made: _Made, tables: list[Table], tell: Progress) -> list[Table]:
     passed = []
     for place, table in enumerate(tables):
         tell("trying candidates", place / len(tables))
-        trials = made.trials(table)
-        if try_inputs(trials["forward"], table, step=_QUICK).max_ulp > _ROOM:
+        if try_inputs(made.alone(table), table, step=_QUICK).max_ulp > _ROOM:
             continue
-        if "backward" in trials and largest_product_error(trials["backward"]) > 1.0:
+        if _largest_product_error(made, table, step=_QUICK) > _ROOM:
             continue
-        cost = sum(s.tuned + s.tuned_wide for s in measured(trials).values())
+        cost = sum(s.tuned + s.tuned_wide for s in measured(made.trials(table)).values())
         passed.append((cost, place, table))
     tell("trying candidates", 1.0)
     return [table for _, _, table in sorted(passed, key=lambda found: found[:2])]
+
+
+def _largest_product_error(made: _Made, table: Table, **options: Any) -> float:
+    """That of every direction in which a table is multiplied with; 0 where it is in none."""
+    products = [trial for trial in made.trials(table).values() if trial.factors]
+    errors = (largest_product_error(trial, table, **options) for trial in products)
+    return max(errors, default=0.0)
 
 
 def measured(trials: Mapping[str, Trial]) -> dict[str, Speed]:
@@ -183,39 +198,78 @@ def measured_again(entry: Entry, function: ActivationFunction, order: int) -> En
     return replace(entry, serves=served(speeds), speed=found)
 
 
+def named_by(title: str) -> tuple[ActivationFunction, int]:
+    """The function of the catalogue that an entry's title names, and the order it is of."""
+    name = title.rstrip("'")
+    whole, by, _ = name.partition(" by ")
+    return get(whole), len(title) - len(name) + len(by and "1")
+
+
 class _Made:
-    """One function's derivative, for which a table is being made."""
+    """One function's value or derivative, for which a table is being made.
+
+    Attributes:
+        curve: the function that is fitted, or whose derivative is: of a gated one, what its value
+            is multiplied with.
+        target: what is fitted.
+        is_factor: whether it is multiplied with gradients, or with a gate's values.
+    """
 
     def __init__(self, function: ActivationFunction, order: int) -> None:
-        self.computed = function.derivative(order)
-        self.target = Target(self.computed)
-        self.directions = ("forward", "backward") if order == 1 else ("forward",)
-        self._owners = {"forward": self.computed, "backward": function}
+        is_gated = function.is_gated
+        by: int | str = function.inputs[0] if is_gated and order else order
+        self.curve = gate_curve(function) if is_gated else function
+        self._function, self._derived = function, function.derivative(by) if by else function
+        self._alone = self.curve.derivative(order)
+        self.target = Target(self._alone)
+        self.is_factor = is_gated or order == 1
+        self._directions = ("forward", "backward") if order == 1 else ("forward",)
+
+    def alone(self, table: Table | None) -> Trial:
+        """The kernels of the target itself; without a table, the general one against itself."""
+        return self._trial(self._alone, "forward", table)
 
     def trial(self, direction: str, table: Table | None) -> Trial:
-        """The kernels of a direction to try; without a table, the general one against itself."""
-        binding = Binding.of(self._owners[direction])
-        general, numbers = binding.general(direction, "float32")
-        tuned = general
-        if table is not None:
-            title = binding.title(direction, "float32")
-            tuned = tuned_kernel(table, binding.plan(direction), general, title)
-        return Trial(self.target, general, tuned, numbers, direction == "backward")
+        """The kernels of a direction that a table may serve."""
+        owner = self._derived if direction == "forward" else self._function
+        return self._trial(owner, direction, table)
 
     def trials(self, table: Table) -> dict[str, Trial]:
         """The kernels of every direction that a table may serve."""
-        return {direction: self.trial(direction, table) for direction in self.directions}
+        return {direction: self.trial(direction, table) for direction in self._directions}
 
-    def entry(self, table: Table, tried: Tried) -> Entry:
+    def _trial(self, owner: ActivationFunction, direction: str, table: Table | None) -> Trial:
+        binding = Binding.of(owner)
+        plan = binding.plan(direction)
+        general, numbers = binding.general(direction, "float32")
+        tuned = general
+        if table is not None:
+            tables = (table, *self._companions(direction))
+            tuned = tuned_kernel(tables, plan, general, binding.title(direction, "float32"))
+        return Trial(self.target, general, tuned, numbers, plan.inputs, len(plan.outputs))
+
+    def _companions(self, direction: str) -> tuple[Table, ...]:
+        """The table of what the gate lets through, which its backward pass needs as well."""
+        f = self._function
+        if direction == "forward" or not f.is_gated:
+            return ()
+        entry = find(formula_of(f.expression, f.parameters))
+        if entry is None:
+            raise LimenError(
+                f"the backward pass of {f.name} needs a table of its value first: "
+                "the general tier serves it"
+            )
+        return (entry.table,)
+
+    def entry(self, table: Table, tried: Tried, products: float) -> Entry:
         """What is kept of a table that passed."""
-        trials = self.trials(table)
-        speeds = measured(trials)
+        speeds = measured(self.trials(table))
         found: dict[str, Any] = asdict(tried)
-        if "backward" in trials:
-            found["max_ulp_of_products"] = round(largest_product_error(trials["backward"]), 4)
+        if self.is_factor:
+            found["max_ulp_of_products"] = round(products, 4)
         return Entry(
-            formula=formula_of(self.computed.expression, self.computed.parameters),
-            title=self.computed.name,
+            formula=formula_of(self._derived.expression, self._derived.parameters),
+            title=self._derived.name,
             table=table,
             serves=served(speeds),
             trial=found,

@@ -20,8 +20,8 @@ _ENDS = (
 _FOLDED_ENDS = (9.5, 6.5, 5.0, 12.5, 18.0)
 _DEGREES = (5, 6, 7)
 # In ULP, on the inputs that segments are tried on. The largest error of all inputs is up to 0.15
-# more, and must stay below 1; that of products is up to 0.2 more.
-_TOLERANCE, _FLOW_TOLERANCE = 0.82, 0.77
+# more, and must stay below 1.
+_TOLERANCE = 0.82
 _PROMISING = 8  # layouts that are fitted thoroughly
 _USEFUL = 0.5  # the share of inputs below which a table is of no use
 # A c1 this close to a float32, relative to its spacing, needs no rest.
@@ -46,12 +46,12 @@ def candidates(
 
     Args:
         target: the function.
-        is_flow: whether it will be multiplied with gradients.
+        is_flow: whether it will be a factor of products.
         general_cost: what an element costs in the general tier, in nanoseconds.
         stricter: by how many ULP less than usual segments may be off.
         progress: called with the share of layouts that are done.
     """
-    tolerance = (_FLOW_TOLERANCE if is_flow else _TOLERANCE) - stricter
+    tolerance = _TOLERANCE - stricter
     ways = list(product(grids(target), _forms(target, is_flow)))
 
     def cost(layout: Layout) -> float:

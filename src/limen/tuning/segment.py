@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limen.tuning.target import Reals, spacing
+from limen.tuning.target import Reals, spacing, worst_factors
 
 __all__ = ["Form", "Segment", "fit_regular", "fit_root", "fit_tail", "largest_error"]
 
@@ -26,7 +26,7 @@ _CENTRES = 1024  # how many are looked at
 _ATTEMPTS = 16  # how many are tried where the value at 0 must be right
 _SMALLEST = float(np.finfo(np.float32).smallest_normal)
 _LARGEST = float(np.finfo(np.float32).max)
-_GRADIENTS = np.random.default_rng(0).uniform(1, 2, 6).astype(np.float32).astype(np.float64)
+_SHORT = (2.0**-20, 0.002, 0.005, 0.012)  # see `worst_factors`
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Form:
         has_rests: whether c1 is given to more digits than a float32 has.
         has_offsets: whether a constant term is given to more digits than a float32 has: that of a
             root that lies beside float32 numbers, or of a tail.
-        is_flow: whether the function will be multiplied with gradients.
+        is_flow: whether the function will be multiplied with gradients or with a gate's values.
     """
 
     degree: int
@@ -191,8 +191,7 @@ def fit_tail(
 def largest_error(segment: Segment, form: Form, y: Reals, value: Reals) -> float:
     """The largest error in ULP at some float32, computed as the kernel computes.
 
-    For a flow, that of products with a few gradients: they move the value about within a binade,
-    where an error of the value may count twice as many ULP.
+    For a flow, that of products with the factors for which an error of the value counts most.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         return _largest_error(segment, form, y, value)
@@ -201,7 +200,8 @@ def largest_error(segment: Segment, form: Form, y: Reals, value: Reals) -> float
 def _largest_error(segment: Segment, form: Form, y: Reals, value: Reals) -> float:
     c0, v, rest = _sum(segment, form, y)
     errors = [np.abs(_results(segment, form, y) - value) / spacing(value)]
-    for grad in _GRADIENTS if form.is_flow else ():
+    for short in _SHORT if form.is_flow else ():
+        grad = worst_factors(value, short).astype(np.float64)
         product = _rounded(grad * v + _rounded(grad * rest) * form.is_compensated)
         exact = grad * value
         errors.append(np.abs(_rounded(grad * c0 + product) - exact) / spacing(exact))

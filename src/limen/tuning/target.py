@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from limen.function import ActivationFunction
 
-__all__ = ["Reals", "Target", "spacing"]
+__all__ = ["Reals", "Target", "spacing", "worst_factors"]
 
 Reals = NDArray[np.float64]
 
@@ -82,3 +82,18 @@ def spacing(value: Reals) -> Reals:
     _, exponent = np.frexp(value)
     found: Reals = np.ldexp(1.0, np.maximum(exponent - 24, -149))
     return found
+
+
+def worst_factors(value: Reals, short: Reals | float) -> NDArray[np.float32]:
+    """Factors whose products with a value are a power of two but for a little.
+
+    There an error of the value counts most in ULP of the product: up to twice as many as elsewhere.
+
+    Args:
+        value: what is multiplied.
+        short: by what share the products fall short of the power of two; 2**-22 or more.
+    """
+    mantissa, _ = np.frexp(value)
+    with np.errstate(divide="ignore"):
+        found = ((1 - short) / mantissa).astype(np.float32)
+    return np.where(np.isfinite(found), found, np.float32(1))

@@ -9,7 +9,7 @@ worth one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limen.formula.definition import GATED, PLAIN
 from limen.kernels.cache import Kernel
 from limen.kernels.tuned.table import Table
-from limen.tuning.target import Target, spacing
+from limen.tuning.target import Target, spacing, worst_factors
 
 __all__ = ["Speed", "Trial", "Tried", "largest_product_error", "measure_speed", "try_inputs"]
 
@@ -29,6 +30,8 @@ Progress = Callable[[float], None]
 _BLOCK = 1 << 19
 _SIGN = 1 << 31
 _SMALL = 2.0**-30  # below, functions are their first term: few numbers tell as much as all
+_LEAST_SHORT, _MOST_SHORT = 2.0**-22, 2.0**-6  # of factors: see `worst_factors`
+_LARGEST = float(np.finfo(np.float32).max)
 _SPARSE = 61  # every so many of those, and of what is left to the general tier or a tail
 
 
@@ -51,18 +54,35 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The kernels of one direction, called on x alone."""
+    """The kernels of one direction, called on x, and on what the function is multiplied with.
+
+    Attributes:
+        target: the function, which the first output is, or is a multiple of.
+        general, tuned: the kernels of both tiers.
+        numbers: what they are called with.
+        inputs: the names of the arrays they read.
+        outputs: how many arrays they write.
+    """
 
     target: Target
     general: Kernel
     tuned: Kernel
     numbers: tuple[float, ...]
-    is_backward: bool
+    inputs: tuple[str, ...]
+    outputs: int = 1
 
-    def call(self, kernel: Kernel, x: Singles, out: Singles, grad: Singles) -> None:
-        """Runs a kernel; a backward one with this gradient."""
-        inputs = (grad, x) if self.is_backward else (x,)
-        kernel(*inputs, out, *self.numbers)
+    @property
+    def factors(self) -> int:
+        """How many of the inputs the function is multiplied with: gradients, and gates' values."""
+        return len(self.inputs) - 1
+
+    def call(
+        self, kernel: Kernel, x: Singles, outputs: Sequence[Singles], factors: Sequence[Singles]
+    ) -> None:
+        """Runs a kernel."""
+        left = iter(factors)
+        arrays = [x if name in (PLAIN[0], GATED[0]) else next(left) for name in self.inputs]
+        kernel(*arrays, *outputs, *self.numbers)
 
 
 def try_inputs(
@@ -71,7 +91,7 @@ def try_inputs(
     """Compares the tiers where the table is at work, and here and there elsewhere.
 
     Args:
-        trial: the kernels.
+        trial: the kernels, of x alone.
         table: what the tuned one computes with.
         step: 1 for every float32, more for every so many.
         progress: called with the share of inputs that are done.
@@ -83,9 +103,9 @@ def try_inputs(
     blocks = list(_blocks(table, step))
     for place, made in enumerate(blocks):
         x = made()
-        general, tuned, one = np.empty_like(x), np.empty_like(x), np.ones_like(x)
-        trial.call(trial.general, x, general, one)
-        trial.call(trial.tuned, x, tuned, one)
+        general, tuned = np.empty_like(x), np.empty_like(x)
+        trial.call(trial.general, x, [general], [])
+        trial.call(trial.tuned, x, [tuned], [])
         done += x.size
         other = np.flatnonzero(general.view(np.uint32) != tuned.view(np.uint32))
         other = other[~(np.isnan(general[other]) & np.isnan(tuned[other]))]
@@ -126,16 +146,46 @@ def _errors(target: Target, x: Singles, tuned: Singles, general: Singles) -> NDA
     return errors
 
 
-def largest_product_error(trial: Trial, count: int = 1 << 22) -> float:
-    """The largest error in ULP of grad_output * f'(x), on random gradients and inputs."""
+def largest_product_error(
+    trial: Trial, table: Table, *, step: int = 1, progress: Progress | None = None
+) -> float:
+    """The largest error in ULP of a product with the function, where errors count most.
+
+    It is tried on the inputs of `try_inputs`, and ends as that does.
+
+    Args:
+        trial: the kernels, of x and of factors.
+        table: what the tuned one computes with.
+        step: 1 for every float32, more for every so many.
+        progress: called with the share of inputs that are done.
+    """
     random = np.random.default_rng(0)
-    x = (2.5 * random.standard_normal(count)).astype(np.float32)
-    grad = np.ldexp(random.uniform(-2, 2, count), random.integers(-40, 40, count))
-    grad = grad.astype(np.float32)
-    out = np.empty_like(x)
-    trial.call(trial.tuned, x, out, grad)
-    exact = grad.astype(np.float64) * trial.target(x.astype(np.float64))
-    return float(np.max(np.abs(out - exact) / spacing(exact)))
+    worst = 0.0
+    blocks = list(_blocks(table, step))
+    for place, made in enumerate(blocks):
+        with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+            worst = max(worst, _product_error(trial, made(), random))
+        if worst > 1.0:
+            break
+        if progress is not None:
+            progress((place + 1) / len(blocks))
+    return worst
+
+
+def _product_error(trial: Trial, x: Singles, random: np.random.Generator) -> float:
+    exact = trial.target(x.astype(np.float64))
+    factors: list[Singles] = []
+    for left in range(trial.factors, 0, -1):
+        # All but the last are anything; it decides where the product lies.
+        beside = exact if left == 1 else random.uniform(0.5, 1.0, x.size)
+        factors.append(worst_factors(beside, random.uniform(_LEAST_SHORT, _MOST_SHORT, x.size)))
+        exact = factors[-1].astype(np.float64) * exact
+    results = [np.empty_like(x) for _ in range(trial.outputs)]
+    trial.call(trial.tuned, x, results, factors)
+    # At infinity a function of two inputs has no limit to give.
+    counts = np.isfinite(x) & (np.abs(exact) <= _LARGEST) & (exact != 0)
+    errors = np.abs(results[0][counts] - exact[counts]) / spacing(exact[counts])
+    return float(np.max(np.nan_to_num(errors, nan=np.inf), initial=0.0))
 
 
 # --- Speed -----------------------------------------------------------------------------------
@@ -172,18 +222,18 @@ def measure_speed(trial: Trial) -> Speed:
     random = np.random.default_rng(0)
     x = random.standard_normal(_SIZE, np.float32)
     wide = 3 * x
-    grad = random.standard_normal(_SIZE, np.float32)
-    out = np.empty_like(x)
+    factors = [random.standard_normal(_SIZE, np.float32) for _ in range(trial.factors)]
+    outputs = [np.empty_like(x) for _ in range(trial.outputs)]
 
     def run(kernel: Kernel, data: Singles) -> Callable[[], Any]:
-        return lambda: trial.call(kernel, data, out, grad)
+        return lambda: trial.call(kernel, data, outputs, factors)
 
     timed = [
         run(trial.tuned, x),
         run(trial.general, x),
         run(trial.tuned, wide),
         run(trial.general, wide),
-        lambda: np.copyto(out, x),
+        lambda: np.copyto(outputs[0], x),
     ]
     best = [np.inf] * len(timed)
     for _ in range(_REPEATS):

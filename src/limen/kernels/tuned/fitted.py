@@ -9,7 +9,7 @@ from llvmlite import ir
 from limen.kernels.tuned.table import ROUNDER, Table
 from limen.kernels.tuned.vector import Vector, fma, fma_down, segments_of
 
-__all__ = ["Outcome", "flow", "value"]
+__all__ = ["Outcome", "flow", "flows", "product", "value"]
 
 
 # A product with this is subnormal where a number is below 2^-102: then terms of it that count, 24
@@ -72,33 +72,102 @@ def _cell(y: Vector, table: Table) -> Vector:
     return fma_down(y, table.scale, ROUNDER + table.first + 0.5)
 
 
-def value(x: Vector, table: Table) -> Outcome:
+def value(x: Vector, table: Table) -> tuple[Outcome, ...]:
     """The function's value."""
     s = _polynomial(x, table)
-    # A derivative is the very number that `flow` multiplies a gradient of 1 with.
+    # Of a flow it is the very number that a factor of 1 gives.
     result = s.c0 + (s.v + s.rest if table.is_flow and s.rest else s.v)
     if table.parity == "odd":
         result = result.flipped_by(x)
     b = x.builder
-    is_zero = b.and_(x.equals(0.0), s.c0.equals(0.0))
-    # At a root at 0, -0 + 0 has lost the sign that -0 * c1 keeps.
-    at_zero = x.lift(0.0) if table.is_zero_unsigned else s.t * s.c1
+    is_zero, at_zero = _zero(x, s, table)
     mended = result if table.is_folded else at_zero.where(is_zero, result)
     is_odd = (result if table.rests is None else result * _ROOM).is_not_normal()
-    return Outcome(result, is_odd, mended, b.and_(is_odd, b.not_(is_zero)))
+    return (Outcome(result, is_odd, mended, b.and_(is_odd, b.not_(is_zero))),)
 
 
-def flow(grad_output: Vector, x: Vector, table: Table) -> Outcome:
+def _zero(x: Vector, s: _Sum, table: Table) -> tuple[ir.Value, Vector]:
+    """Whether x is a root at 0, and the function there: 0 with its sign."""
+    is_zero = x.builder.and_(x.equals(0.0), s.c0.equals(0.0))
+    if table.is_folded:
+        return is_zero, s.c0 + s.v
+    # -0 + 0 has lost the sign that -0 * c1 keeps.
+    return is_zero, x.lift(0.0) if table.is_zero_unsigned else s.t * s.c1
+
+
+def flow(grad_output: Vector, x: Vector, table: Table) -> tuple[Outcome, ...]:
     """grad_output times the function, which is a derivative."""
     s = _polynomial(x, table)
-    grad = grad_output.flipped_by(x) if table.parity == "odd" else grad_output
-    product = grad * s.v if s.rest is None else fma(grad, s.v, grad * s.rest)
-    result = fma(grad, s.c0, product)
+    grad = _turned(grad_output, x, table)
+    result = _times(grad, s)
     b = x.builder
     slope = s.c0 + s.v
-    is_blocked = slope.equals(0.0)
+    is_blocked = _is_blocked(slope, s)
     is_flat = b.and_(grad.equals(0.0), b.not_(slope.is_not_normal()))
     mended = grad.lift(0.0).where(is_blocked, (grad * slope).where(is_flat, result))
-    is_settled = b.or_(is_blocked, is_flat)
     is_odd = (result * _ROOM).is_not_normal()
-    return Outcome(result, is_odd, mended, b.and_(is_odd, b.not_(is_settled)))
+    is_left = b.and_(is_odd, b.not_(b.or_(is_blocked, is_flat)))
+    return (Outcome(result, is_odd, mended, is_left),)
+
+
+def product(gate: Vector, value: Vector, table: Table) -> tuple[Outcome, ...]:
+    """The function of the gate times the value: as a flow, but that 0 is a number like others."""
+    s = _polynomial(gate, table)
+    factor = _turned(value, gate, table)
+    result = _times(factor, s)
+    b = gate.builder
+    is_zero, at_zero = _zero(gate, s, table)
+    height = s.c0 + s.v
+    is_flat = b.and_(factor.equals(0.0), b.not_(height.is_not_normal()))
+    mended = (factor * at_zero).where(is_zero, (factor * height).where(is_flat, result))
+    is_odd = (result * _ROOM).is_not_normal()
+    is_left = b.and_(is_odd, b.not_(b.or_(is_zero, is_flat)))
+    return (Outcome(result, is_odd, mended, is_left),)
+
+
+def flows(
+    grad_output: Vector, gate: Vector, value: Vector, slope: Table, table: Table
+) -> tuple[Outcome, ...]:
+    """grad_output times the slopes of f(gate) * value: by the gate, and by the value.
+
+    The table of f' is `slope`, that of f is `table`.
+    """
+    return _flow_to_gate(grad_output, gate, value, slope), *flow(grad_output, gate, table)
+
+
+def _flow_to_gate(grad_output: Vector, gate: Vector, value: Vector, table: Table) -> Outcome:
+    s = _polynomial(gate, table)
+    grad = _turned(grad_output, gate, table)
+    factor = grad * value
+    result = _times(factor, s, fma(grad, value, -factor))
+    b = gate.builder
+    slope = s.c0 + s.v
+    # 0 times what is infinite is NaN, and no 0.
+    is_blocked = b.or_(value.equals(0.0), _is_blocked(slope, s))
+    is_blocked = b.and_(is_blocked, (value * slope).equals(0.0))
+    is_flat = b.and_(grad.equals(0.0), factor.equals(0.0))
+    is_flat = b.and_(is_flat, b.not_(slope.is_not_normal()))
+    mended = grad.lift(0.0).where(is_blocked, (factor * slope).where(is_flat, result))
+    # Of a small factor, what it lacks may be lost to underflow.
+    is_odd = b.or_((result * _ROOM).is_not_normal(), (factor * _ROOM).is_not_normal())
+    return Outcome(result, is_odd, mended, b.and_(is_odd, b.not_(b.or_(is_blocked, is_flat))))
+
+
+def _is_blocked(slope: Vector, s: _Sum) -> ir.Value:
+    """Whether a slope is 0, and not only next to nothing: at a root, or on a flat piece."""
+    b = slope.builder
+    return b.and_(slope.equals(0.0), b.or_(s.t.equals(0.0), s.c1.equals(0.0)))
+
+
+def _turned(factor: Vector, x: Vector, table: Table) -> Vector:
+    """A factor of the polynomial of |x|, which gives an odd function's sign to it."""
+    return factor.flipped_by(x) if table.parity == "odd" else factor
+
+
+def _times(factor: Vector, s: _Sum, lacking: Vector | None = None) -> Vector:
+    """(factor + lacking) times the sum, all small terms first."""
+    small = None if lacking is None else lacking * (s.c0 + s.v)
+    if s.rest is not None:
+        small = factor * s.rest if small is None else fma(factor, s.rest, small)
+    rest = factor * s.v if small is None else fma(factor, s.v, small)
+    return fma(factor, s.c0, rest)

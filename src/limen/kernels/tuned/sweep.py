@@ -11,8 +11,9 @@ fill vectors of their own, and looked at again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial, reduce
 from typing import Any
 
 from llvmlite import ir
@@ -20,7 +21,6 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from limen.kernels.tuned import fitted
 from limen.kernels.tuned.fitted import Outcome
 from limen.kernels.tuned.table import Table
 from limen.kernels.tuned.vector import (
@@ -35,7 +35,10 @@ from limen.kernels.tuned.vector import (
     everywhere,
 )
 
-__all__ = ["GROUP", "TILE", "flow_sweep", "on_stack", "value_sweep"]
+__all__ = ["GROUP", "TILE", "on_stack", "sweep_of"]
+
+Formula = Callable[..., tuple[Outcome, ...]]
+_Bound = Callable[[list[Vector]], tuple[Outcome, ...]]
 
 TILE = 2048
 """Elements of a stretch: all of them may be left over, and room for that is on the stack."""
@@ -50,44 +53,29 @@ _ALL_CACHES, _DATA = 3, 1  # of the instruction `llvm.prefetch`
 _GROUP = 4  # masks looked at together: as many as an index has bits for
 
 
-def value_sweep(table: Table) -> Any:
-    """The intrinsic `sweep(x, out, start, stop, left_x, left_at)` for the function's value.
+def sweep_of(formula: Formula, *tables: Table) -> Any:
+    """The intrinsic `sweep(inputs, outputs, start, stop, left, left_at)` for a formula.
 
-    It returns how many elements are left to the general tier. Their inputs are in `left_x`, their
-    distances from `start` in `left_at`.
+    It returns how many elements are left to the general tier. Their inputs are in the arrays
+    `left`, their distances from `start` in `left_at`.
+
+    Args:
+        formula: one of `fitted`, of a vector from each input and the tables.
+        tables: what it computes with.
     """
 
     @intrinsic
     def sweep(
-        typing_context: Any, x: Any, out: Any, start: Any, stop: Any, left_x: Any, left_at: Any
-    ) -> Any:
-        return _emission(
-            lambda inputs: fitted.value(inputs[0], table),
-            types.int64(x, out, start, stop, left_x, left_at),
-        )
-
-    return sweep
-
-
-def flow_sweep(table: Table) -> Any:
-    """The intrinsic `sweep(grad_output, x, out, start, stop, left_grad, left_x, left_at)`."""
-
-    @intrinsic
-    def sweep(
         typing_context: Any,
-        grad_output: Any,
-        x: Any,
-        out: Any,
+        inputs: Any,
+        outputs: Any,
         start: Any,
         stop: Any,
-        left_grad: Any,
-        left_x: Any,
+        left: Any,
         left_at: Any,
     ) -> Any:
-        return _emission(
-            lambda inputs: fitted.flow(inputs[0], inputs[1], table),
-            types.int64(grad_output, x, out, start, stop, left_grad, left_x, left_at),
-        )
+        signature = types.int64(inputs, outputs, start, stop, left, left_at)
+        return signature, partial(_generate, lambda vectors: formula(*vectors, *tables))
 
     return sweep
 
@@ -104,19 +92,20 @@ def on_stack(typing_context: Any, like: Any) -> Any:
     return types.CPointer(like)(like), generate  # type: ignore[no-untyped-call]
 
 
-def _emission(formula: Callable[[list[Vector]], Outcome], signature: Any) -> tuple[Any, Any]:
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        count = (len(values) - 4) // 2  # of inputs; each has an array and a place for left-overs
-        arrays = [
-            context.make_array(kind)(context, builder, value).data
-            for kind, value in zip(signature.args, values, strict=True)
-            if isinstance(kind, types.Array)
-        ]
-        stretch = _Stretch(formula, builder, arrays[:count], arrays[count], arrays[count + 1 :])
-        start, stop = values[count + 1], values[count + 2]
-        return stretch.emit(start, stop)
+def _generate(
+    formula: _Bound, context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[Any]
+) -> ir.Value:
+    def pointers(place: int) -> list[ir.Value]:
+        """Where the arrays of a tuple begin, or the one array."""
+        kind, value = signature.args[place], values[place]
+        if isinstance(kind, types.Array):
+            return [context.make_array(kind)(context, builder, value).data]
+        parts = cgutils.unpack_tuple(builder, value, len(kind))  # type: ignore[no-untyped-call]
+        return [context.make_array(kind.dtype)(context, builder, part).data for part in parts]
 
-    return signature, generate
+    left = pointers(4) + pointers(5)
+    stretch = _Stretch(formula, builder, pointers(0), pointers(1), left)
+    return stretch.emit(values[2], values[3])
 
 
 class _Stretch:
@@ -124,16 +113,16 @@ class _Stretch:
 
     def __init__(
         self,
-        formula: Callable[[list[Vector]], Outcome],
+        formula: _Bound,
         builder: ir.IRBuilder,
         inputs: list[ir.Value],
-        output: ir.Value,
+        outputs: list[ir.Value],
         left: list[ir.Value],
     ) -> None:
         self.formula = formula
         self.builder = builder
         self.inputs = inputs
-        self.output = output
+        self.outputs = outputs
         self.left = left
         room = ir.Constant(WORD, TILE // LANES + _GROUP)
         self.masks = cgutils.alloca_once(builder, _BITS, size=room)  # type: ignore[no-untyped-call]
@@ -163,10 +152,11 @@ class _Stretch:
         """The formula for the vector `k`; which lanes are odd goes to the masks."""
         b = self.builder
         at = b.add(self.start, b.mul(k, _index(LANES)))
-        outcome = self.formula([Vector(b, self._load(array, at, mask)) for array in self.inputs])
-        self._store(outcome.result, at, mask)
-        is_odd = outcome.is_odd if mask is None else b.and_(outcome.is_odd, mask)
-        odd = b.bitcast(is_odd, _BITS)
+        outcomes = self.formula([Vector(b, self._load(array, at, mask)) for array in self.inputs])
+        for output, outcome in zip(self.outputs, outcomes, strict=True):
+            self._store(outcome.result, output, at, mask)
+        is_odd = reduce(b.or_, [outcome.is_odd for outcome in outcomes])
+        odd = b.bitcast(is_odd if mask is None else b.and_(is_odd, mask), _BITS)
         b.store(odd, b.gep(self.masks, [k]))
         b.store(b.or_(b.load(self.seen), odd), self.seen)
 
@@ -178,7 +168,8 @@ class _Stretch:
         """
         b = self.builder
         at = b.add(self.start, b.add(b.mul(k, _index(LANES)), _index(_AHEAD)))
-        for array, is_written in [*((array, 0) for array in self.inputs), (self.output, 1)]:
+        written = [(array, 1) for array in self.outputs]
+        for array, is_written in [*((array, 0) for array in self.inputs), *written]:
             place = b.bitcast(b.gep(array, [at]), ir.IntType(8).as_pointer())
             how = [ir.Constant(WORD, number) for number in (is_written, _ALL_CACHES, _DATA)]
             call(b, "llvm.prefetch.p0", ir.VoidType(), [place, *how])
@@ -217,9 +208,13 @@ class _Stretch:
             is_there = self._below(b.sub(gathered, first))
             rows = [b.load(self._place(left, first), align=4) for left in self.left]
             *inputs, distances = rows
-            outcome = self.formula([Vector(b, x) for x in inputs])
-            is_left = b.and_(outcome.is_left, is_there)
-            self._scatter(outcome.mended, distances, b.and_(is_there, b.not_(is_left)))
+            outcomes = self.formula([Vector(b, x) for x in inputs])
+            # What one output leaves to the general tier, all do: its kernel computes all of them.
+            is_left = b.and_(reduce(b.or_, [each.is_left for each in outcomes]), is_there)
+            is_settled = b.and_(is_there, b.not_(is_left))
+            for output, each in zip(self.outputs, outcomes, strict=True):
+                settled = each.mended.where(each.is_odd, each.result)
+                self._scatter(settled, output, distances, is_settled)
             # Never beyond what was read already.
             self._append(rows, is_left)
 
@@ -236,9 +231,11 @@ class _Stretch:
         bits = b.zext(b.bitcast(mask, _BITS), _INDEX)
         b.store(b.add(count, b.ctpop(bits)), self.count)
 
-    def _scatter(self, vector: Vector, distances: ir.Value, mask: ir.Value) -> None:
+    def _scatter(
+        self, vector: Vector, output: ir.Value, distances: ir.Value, mask: ir.Value
+    ) -> None:
         b = self.builder
-        base = b.bitcast(b.gep(self.output, [self.start]), ir.IntType(8).as_pointer())
+        base = b.bitcast(b.gep(output, [self.start]), ir.IntType(8).as_pointer())
         arguments = [base, mask, distances, vector.ir, ir.Constant(WORD, 4)]
         call(b, "llvm.x86.avx512.mask.scatter.dps.512", ir.VoidType(), arguments)
 
@@ -271,8 +268,8 @@ class _Stretch:
         align = ir.Constant(WORD, 4)
         return call(b, "llvm.masked.load.v16f32.p0", FLOATS, [place, align, mask, nothing])
 
-    def _store(self, vector: Vector, at: ir.Value, mask: ir.Value | None) -> None:
-        b, place = self.builder, self._place(self.output, at)
+    def _store(self, vector: Vector, output: ir.Value, at: ir.Value, mask: ir.Value | None) -> None:
+        b, place = self.builder, self._place(output, at)
         if mask is None:
             b.store(vector.ir, place, align=4)
             return

@@ -47,7 +47,8 @@ class Table:
         offsets: the offset of each segment; None where all are 0.
         is_compensated: whether the first-order term is added without an error of its own: needed
             where the function has roots inside, and c0 is 0.
-        is_flow: whether the function is a derivative, which gradients are multiplied with.
+        is_flow: whether the function is a factor: a derivative, which gradients are multiplied
+            with, or what a gate lets through, which its value is.
         is_zero_unsigned: whether the function is 0 at -0, as at 0, and not -0.
     """
 

@@ -51,22 +51,23 @@ def tuned_table(
     return entry.table
 
 
-def tuned_source(table: Table, plan: Plan, title: str) -> str:
+def tuned_source(tables: tuple[Table, ...], plan: Plan, title: str) -> str:
     """The source of the tuned kernel, as it is compiled."""
-    return to_source(table, plan, _title(title))
+    return to_source(tables, plan, _title(title))
 
 
 @lru_cache(maxsize=256)
-def tuned_kernel(table: Table, plan: Plan, general: Kernel, title: str) -> Kernel:
+def tuned_kernel(tables: tuple[Table, ...], plan: Plan, general: Kernel, title: str) -> Kernel:
     """The native tuned kernel of a float32 plan.
 
     Args:
-        table: the fitted table of what the plan computes, or multiplies with.
+        tables: the fitted tables of what the plan computes, or multiplies with.
         plan: the plan.
-        general: its general kernel, which computes what the table does not serve.
+        general: its general kernel, which computes what the tables do not serve.
         title: the first line of the source.
     """
-    return compile_around(general, tuned_source(table, plan, title), plan, "float32", _title(title))
+    source = tuned_source(tables, plan, title)
+    return compile_around(general, source, plan, "float32", _title(title))
 
 
 def _title(title: str) -> str:
