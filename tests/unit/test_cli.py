@@ -200,7 +200,7 @@ def test_certify_refuses_a_dtype_of_the_catalogue_for_one_function() -> None:
 
 
 def test_tune_says_once_why_there_is_no_table() -> None:
-    assert run("tune", "glu", code=1).count("two inputs") == 1
+    assert run("tune", "sigmoid(gate) + value", code=1).count("two inputs") == 1
 
 
 def test_a_function_of_a_whole_row_is_named_as_such() -> None:
