@@ -29,11 +29,11 @@ from limen.kernels.guards import (
     is_choice,
     is_nan_check,
     keep_zero_sign,
-    needs_limits,
     passes_nan,
     unless_nan,
     with_limits,
 )
+from limen.kernels.infinity import needs_limits
 from limen.kernels.overflow import raised, spread_denominators, square_root
 from limen.kernels.patches import apply_patches
 from limen.kernels.tails import in_tail
