@@ -160,7 +160,9 @@ def test_only_a_form_that_has_its_limits_by_itself_goes_without_a_guard() -> Non
         ("x * where(x < 0, 0, x)", True),
         ("x * where(x < 10**50, 0, 1)", False),
         ("x * clip(x + 3, 0, 6)", True),
-        ("x * clip(x * (1 - x / 10**36 / 10**36), 0, 6)", False),
+        ("x * clip(x * (1 - x / 10**72), 0, 6)", False),
+        ("x * clip(x * (1 - x / 10**120), 0, 6)", False),
+        ("x**2 / 10**90 - x", False),
     ]:
         held = with_own_limits(lower(parse(formula)), x)
         assert (held is not None) is is_held, formula
