@@ -10,9 +10,11 @@ import pytest
 import limen
 from limen.certify.measure import FORMATS, ulp_error
 from limen.certify.reference import Reference
+from limen.formula.expression import input_
 from limen.formula.parse import parse
 from limen.kernels.edges import far_limits, known_limits
-from limen.kernels.plan import LIMIT_NAMES, forward_plan
+from limen.kernels.infinity import with_own_limits
+from limen.kernels.plan import LIMIT_NAMES, forward_plan, lower
 
 
 def neighbours(x: float, dtype: type, reach: int) -> np.ndarray:
@@ -121,3 +123,53 @@ def test_products_do_not_overflow_before_their_small_factor(name: str) -> None:
 
 def test_a_gate_does_not_overflow_before_its_half() -> None:
     assert limen.get("geglu")(1e308, 1.5) == 1.5e308
+
+
+@pytest.mark.parametrize("slope", [0.01, -0.5, 0.0, 1e-300, -1e300])
+def test_pieces_with_parameters_need_no_guard_at_infinity(slope: float) -> None:
+    f = limen.get("leaky_relu", negative_slope=slope)
+    assert "absolute" not in f.source()
+    x = np.array([-np.inf, np.inf, np.nan, -0.0], np.float32)
+    low = -0.0 if slope == 0 else math.copysign(math.inf, -slope)
+    np.testing.assert_array_equal(f(x), np.array([low, np.inf, np.nan, -0.0], np.float32))
+    assert np.signbit(f(x)[0]) == (low < 0 or slope == 0)
+
+
+@pytest.mark.parametrize(
+    ("formula", "low", "high"),
+    [
+        ("x * clip(x + 3, 0, 6) / 6", -0.0, math.inf),
+        ("x * clip(1 - x, -1, 1)", -math.inf, -math.inf),
+        ("x**2 - x**3", math.inf, -math.inf),
+        ("x * where(x < 0, 0, x - 2)", -0.0, math.inf),
+        # Pieces that only begin, and terms that only win, beyond every finite input.
+        ("x * where(x < 10**70, 0, 1)", -0.0, math.inf),
+        ("x**2 / 10**90 - x", math.inf, math.inf),
+    ],
+)
+def test_polynomial_pieces_have_their_limits(formula: str, low: float, high: float) -> None:
+    f = limen.activation(formula)
+    at = f(np.array([-np.inf, np.inf, np.nan], np.float32))
+    np.testing.assert_array_equal(at, np.array([low, high, np.nan], np.float32))
+
+
+def test_only_a_form_that_has_its_limits_by_itself_goes_without_a_guard() -> None:
+    x = input_("x")
+    assert with_own_limits(parse("x * clip(x + 3, 0, 6) / 6"), x) is None  # not lowered
+    for formula, is_held in [
+        ("x * where(x < 0, 0, x)", True),
+        ("x * where(x < 10**50, 0, 1)", False),
+        ("x * clip(x + 3, 0, 6)", True),
+        ("x * clip(x * (1 - x / 10**72), 0, 6)", False),
+        ("x * clip(x * (1 - x / 10**120), 0, 6)", False),
+        ("x**2 / 10**90 - x", False),
+    ]:
+        held = with_own_limits(lower(parse(formula)), x)
+        assert (held is not None) is is_held, formula
+
+
+def test_a_product_with_a_choice_of_0_or_1_is_a_choice() -> None:
+    chosen = lower(parse("x * where(x < 0, 0, 1)"))
+    assert chosen is lower(parse("where(x < 0, 0, x)"))
+    kept = lower(parse("x * where(x > 0, 1, 0)"))  # as a choice, it would lose NaN
+    assert kept.operation == "multiply"

@@ -18,13 +18,8 @@ from limen.formula.expression import (
 )
 from limen.function import ActivationFunction
 from limen.kernels.edges import known_limits
-from limen.kernels.guards import (
-    LIMIT_NAMES,
-    keep_zero_sign,
-    needs_limits,
-    passes_nan,
-    unless_nan,
-)
+from limen.kernels.guards import LIMIT_NAMES, keep_zero_sign, passes_nan, unless_nan
+from limen.kernels.infinity import needs_limits
 
 __all__ = ["LARGE", "with_edges"]
 

@@ -17,15 +17,14 @@ from limen.formula.expression import (
     apply,
     constant,
     evaluate,
-    names,
     negate,
     parameter,
     rebuild,
     substitute,
     walk,
 )
-from limen.formula.operations import COMPARISONS
 from limen.formula.stabilize import canonical
+from limen.kernels.infinity import with_own_limits
 from limen.kernels.ranges import Range
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "is_choice",
     "is_nan_check",
     "keep_zero_sign",
-    "needs_limits",
     "passes_nan",
     "relaxed",
     "unless_nan",
@@ -44,7 +42,6 @@ LIMIT_NAMES = ("_at_minus_infinity", "_at_plus_infinity")
 """The parameters that carry the limits, which depend on the values of the others. No parameter of a
 formula begins with an underscore."""
 
-_CHOOSING = frozenset({"input", "where", "abs"} | COMPARISONS.keys())
 _GROWING = frozenset({"exp", "expm1", "sinh", "cosh"})
 _LARGEST = constant(sys.float_info.max)
 # Beyond this, NaN can only come of an overflow on the way (infinity minus infinity, or times 0),
@@ -97,7 +94,8 @@ def relaxed(root: Expression, ranges: Mapping[Expression, Range]) -> Expression:
             return yes
         if _is_finite_input(condition) and no.operation == "where" and passes_nan(yes):
             size, largest = condition.arguments
-            return apply("where", apply("less", largest, size), no.arguments[1], yes)
+            limited = apply("where", apply("less", largest, size), no.arguments[1], yes)
+            return with_own_limits(yes, size.arguments[0]) or limited
         return rebuild(node, (condition, yes, no))
 
     relaxed_root: Expression = evaluate(root, visit)
@@ -135,29 +133,6 @@ def is_choice(node: Expression) -> bool:
     condition, *branches = node.arguments
     chosen = branches[:1] if is_nan_check(condition) else branches
     return all(not branch.varies or is_choice(branch) for branch in chosen)
-
-
-def needs_limits(lowered: Expression, parameters: Mapping[str, float]) -> bool:
-    """Whether plain arithmetic may miss the limits: it does not for sums, products, choices."""
-    if all(_serves_infinity(node) for node in walk(lowered) if node.varies):
-        return False
-    operations = {node.operation for node in walk(lowered)}
-    if operations <= _CHOOSING | {"add", "multiply", "constant"} and not parameters:
-        at = [
-            real.value(lowered, dict.fromkeys(names(lowered, "input"), v))
-            for v in (-math.inf, math.inf)
-        ]
-        return any(v != v for v in at)
-    return True
-
-
-def _serves_infinity(node: Expression) -> bool:
-    """Whether arithmetic is right for an infinite input, whatever the (finite) parameters are."""
-    if node.operation == "add":
-        return sum(argument.varies for argument in node.arguments) == 1
-    if node.operation == "multiply":
-        return node.arguments[0].is_constant  # and not 0, as the product would be
-    return node.operation in _CHOOSING
 
 
 def passes_nan(root: Expression) -> bool:

@@ -20,6 +20,7 @@ from limen.formula.expression import (
     evaluate,
     input_,
     multiply,
+    names,
     rebuild,
 )
 from limen.formula.stabilize import stable
@@ -29,11 +30,11 @@ from limen.kernels.guards import (
     is_choice,
     is_nan_check,
     keep_zero_sign,
-    needs_limits,
     passes_nan,
     unless_nan,
     with_limits,
 )
+from limen.kernels.infinity import needs_limits
 from limen.kernels.overflow import raised, spread_denominators, square_root
 from limen.kernels.patches import apply_patches
 from limen.kernels.tails import in_tail
@@ -170,10 +171,34 @@ def _lower_sign(a: Expression) -> Expression:
     return apply("where", apply("less", a, ZERO), constant(-1), positive)
 
 
+def _lower_multiply(a: Expression, b: Expression) -> Expression:
+    """A number times a choice of 0 or 1 of the same x is a choice, where infinity meets no 0."""
+    for number, switch in ((a, b), (b, a)):
+        inputs = names(multiply(a, b), "input")
+        if len(inputs) == 1 and number.varies and _is_switch(switch):
+            chosen = _switched(switch, number)
+            if passes_nan(chosen):
+                return chosen
+    return multiply(a, b)
+
+
+def _is_switch(node: Expression) -> bool:
+    branches = node.arguments[1:] if node.operation == "where" else ()
+    return bool(branches) and all(b in (ZERO, ONE) or _is_switch(b) for b in branches)
+
+
+def _switched(switch: Expression, number: Expression) -> Expression:
+    if switch.operation != "where":
+        return number if switch is ONE else ZERO
+    condition, *branches = switch.arguments
+    return apply("where", condition, *(_switched(branch, number) for branch in branches))
+
+
 _LOWERINGS: dict[str, Callable[..., Expression]] = {
     "minimum": _lower_minimum,
     "maximum": _lower_maximum,
     "clip": _lower_clip,
+    "multiply": _lower_multiply,
     "sign": _lower_sign,
     "power": partial(raised, large=_LARGE),
     "sqrt": partial(square_root, large=_LARGE),
