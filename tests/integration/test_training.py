@@ -156,7 +156,7 @@ def test_nothing_of_a_batchs_size_is_allocated_per_step() -> None:
     tracemalloc.stop()
     of_a_batch = batch * width * 4
     assert seen[0][0] > 3 * of_a_batch  # the first step makes the buffers
-    # From the third epoch on, its first batch apart: in the second, both shapes of a batch are known.
+    # From the third epoch on, its first batch apart: by then both shapes of a batch are known.
     (held, *_), *settled = seen[10:]
     assert len(settled) == 9
     assert max(peak for _, peak in settled) - held < of_a_batch / 8
