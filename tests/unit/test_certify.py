@@ -12,7 +12,7 @@ import pytest
 from flint import arb
 
 import limen
-from limen.certify import check
+from limen.certify import check, exhaustive, splice
 from limen.certify.balls import working
 from limen.certify.certificate import Certificate
 from limen.certify.compare import compare
@@ -389,3 +389,23 @@ def test_a_derivative_is_judged_where_the_formula_has_a_value():
             np.copyto(out, 2 / x)
 
     assert check(limen.activation("log(x)"), 1, "float16", kernel=twice).not_nearest > 25_000
+
+
+def test_special_inputs_go_through_loops_of_every_length() -> None:
+    own = exhaustive.kernel_of(limen.mish, 0)
+
+    def faulty(x: np.ndarray, out: np.ndarray) -> None:
+        own(x, out)
+        if 4 <= len(x) < 8:  # as where a loop over four at a time has a fault of its own
+            out[np.isinf(x)] = 7.0
+
+    stretches = exhaustive.pieces_of(limen.mish, 0, FLOAT32)[:1]
+    for kernel, right in ((own, True), (faulty, False)):
+        found = exhaustive.check(limen.mish, 0, "float32", kernel, stretches=stretches)
+        assert found.specials_are_right is right
+
+
+def test_no_fault_is_seeded_where_a_loop_is_steered() -> None:
+    body = "  %1 = select i1 %a, i1 true, i1 %b\n  %2 = select i1 %a, double %x, double %y\n"
+    choices = [changed for kind, changed in splice._changes(body) if kind == "choices"]
+    assert choices == [body.replace("double %x, double %y", "double %y, double %x")]

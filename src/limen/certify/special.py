@@ -23,6 +23,8 @@ __all__ = ["Specials", "special_values"]
 
 Array = npt.NDArray[np.generic]
 
+_WIDEST = 129  # elements: more than any part of a loop takes at once
+
 
 @dataclass(slots=True)
 class Specials:
@@ -88,18 +90,21 @@ def special_values(
 def _everywhere(kernel: Kernel, x: Array) -> tuple[Array, bool]:
     """What a kernel makes of a few numbers, and whether it does wherever they stand.
 
-    A kernel's loop takes many elements at once and the last ones singly: the numbers go through
-    each of its parts.
+    A kernel's loop takes many elements at once, then fewer, and the last ones singly: the numbers
+    go through each of its parts.
     """
     many = np.tile(x, TILE // len(x))
-    results, out = np.empty_like(many), np.empty_like(x)
-    kernel(many, results)
+    out = np.empty_like(x)
     for at in range(len(x)):
         kernel(x[at : at + 1], out[at : at + 1])
-    bits = f"u{x.itemsize}"
-    rows = results.reshape(-1, len(x))
-    same = (rows.view(bits) == out.view(bits)) | (np.isnan(rows) & np.isnan(out))
-    return out, bool(same.all())
+    wanted, bits = np.resize(out, many.shape), f"u{x.itemsize}"
+    same = True
+    for size in (*range(1, _WIDEST), len(many)):
+        results = np.empty_like(many[:size])
+        kernel(many[:size], results)
+        is_same = results.view(bits) == wanted[:size].view(bits)
+        same &= bool((is_same | (np.isnan(results) & np.isnan(wanted[:size]))).all())
+    return out, same
 
 
 def _is_odd(function: ActivationFunction, order: int) -> bool:

@@ -23,6 +23,8 @@ _COMPARISON = re.compile(r"fcmp (?:\w+ )*?(o\w\w|u\w\w|ord|uno) ")
 _CHOICE = re.compile(
     r"(select (?:\w+ )*?<?[\w ]*i1>? [%\w.]+, )([^,\n]+(?:\([^\n]*?\))?), ([^,\n]+)$", re.M
 )
+# A choice between truths, counts or addresses steers the loop: swapped, it could leave the array.
+_STEERING = re.compile(r"(?:i\d+|ptr) ")
 _OTHER = {
     "olt": "ole", "ole": "olt", "ogt": "oge", "oge": "ogt", "oeq": "one", "one": "oeq",
     "ult": "ule", "ule": "ult", "ugt": "uge", "uge": "ugt", "ueq": "une", "une": "ueq",
@@ -100,6 +102,8 @@ def _changes(body: str) -> Iterator[tuple[str, str]]:
             if turned:
                 yield "comparisons", body[: found.start(1)] + turned + body[found.end(1) :]
     for found in _CHOICE.finditer(body):
+        if _STEERING.match(found.group(2)):
+            continue
         swapped = f"{found.group(1)}{found.group(3)}, {found.group(2)}"
         yield "choices", body[: found.start()] + swapped + body[found.end() :]
 
