@@ -131,9 +131,8 @@ class Binding:
         computed = [(f, direction)]
         if direction == "backward":
             computed = [(f.derivative(f.inputs[0] if f.is_gated else 1), direction)]
-            if (
-                f.is_gated
-            ):  # the gradient by the value is multiplied with what the gate lets through
+            if f.is_gated:
+                # The gradient by the value is multiplied with what the gate lets through.
                 computed.append((self._passes_on(direction), "forward"))
         found = [tuned_table(g.expression, g.parameters, way, dtype) for g, way in computed]
         return tuple(table for table in found if table is not None) if all(found) else ()

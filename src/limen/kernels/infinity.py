@@ -42,7 +42,7 @@ def needs_limits(lowered: Expression, parameters: Mapping[str, float]) -> bool:
     if all(_serves_infinity(node) for node in walk(lowered) if node.varies):
         return False
     operations = {node.operation for node in walk(lowered)}
-    if operations <= _CHOOSING | {"add", "multiply", "constant"} and not parameters:
+    if operations <= _POLYNOMIAL and not parameters:
         at = [
             real.value(lowered, dict.fromkeys(names(lowered, "input"), v))
             for v in (-math.inf, math.inf)

@@ -99,19 +99,20 @@ class Tiled:
 
     Args:
         loop: takes each element by itself.
-        arrays: flat arrays of one length.
+        runs: what it takes, run by run: flat arrays, all of one length. A tile has all of its runs
+            before the next one begins, so that what they share is in the cache.
         numbers: how many numbers the loop takes besides.
     """
 
-    def __init__(self, loop: Loop, arrays: Sequence[Array], numbers: int = 0) -> None:
+    def __init__(self, loop: Loop, runs: Sequence[Sequence[Array]], numbers: int = 0) -> None:
         with compiling:
             from limen.kernels.routine import Routine, Routines
 
         self._numbers = np.zeros(numbers)
-        size = arrays[0].size
+        size = runs[0][0].size
         tiles = [slice(start, start + _TILE) for start in range(0, size, _TILE)]
-        calls = [loop.call(tuple([a[tile] for a in arrays]), self._numbers) for tile in tiles]
-        routines = [Routine([call], ()) for call in calls]
+        parts = [[tuple([a[tile] for a in arrays]) for arrays in runs] for tile in tiles]
+        routines = [Routine([loop.call(p, self._numbers) for p in part], ()) for part in parts]
         self._routines = Routines(routines, wakes=size >= _WORTH_WAKING)
 
     def __call__(self, *numbers: float) -> None:

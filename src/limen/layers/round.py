@@ -7,7 +7,7 @@ loss goes its whole round without Python, each slab on a thread of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from limen.layers.moves import Chain, Move
 from limen.layers.slabs import share, share_natively
 
 if TYPE_CHECKING:
-    from limen.layers.passing import Pass
+    from limen.layers.passing import Pass, Slab
 
 __all__ = ["Round"]
 
@@ -55,12 +55,12 @@ class Round:
     @staticmethod
     def is_worth_it(way: Pass) -> bool:
         """Whether a way, which has taken a batch, has a round."""
-        return way.effort <= _LONGEST and all(s.start.flags.c_contiguous for s in way.slabs)
+        return way.effort <= _LONGEST and _are_rows(way.slabs)
 
     def fits(self, target: Array) -> bool:
         """Whether the batch that the way has taken, and its target, lie as the first ones."""
         dtypes = self._slabs[0].start.dtype, target.dtype
-        return dtypes == self._dtypes and all(s.start.flags.c_contiguous for s in self._slabs)
+        return dtypes == self._dtypes and _are_rows(self._slabs)
 
     def __call__(self, target: Array) -> None:
         """Send the batch that the way has taken there and back."""
@@ -70,3 +70,8 @@ class Round:
             share_natively(self._whole, self._effort)
         else:
             share(Chain.__call__, self._chains, self._effort)
+
+
+def _are_rows(slabs: Sequence[Slab]) -> bool:
+    """Whether what goes into the slabs lies in memory row by row."""
+    return all(slab.start.flags.c_contiguous for slab in slabs)

@@ -79,7 +79,7 @@ class Stretch:
         move = self._moves.get(rule.loop)
         if move is None:
             arrays = self._arrays[: 2 + rule.running]
-            move = self._moves[rule.loop] = Tiled(rule.loop, arrays, len(rule.numbers))
+            move = self._moves[rule.loop] = Tiled(rule.loop, [arrays], len(rule.numbers))
         move(*rule.numbers)
 
     @property

@@ -41,13 +41,13 @@ class SlabGradients:
         start = 0
         for grad in joined(flat) if slabs > 1 else ():
             parts = others[:, start : start + grad.size]
-            self._sums += [Tiled(add, (grad, part)) for part in parts]
+            self._sums.append(Tiled(add, [(grad, part) for part in parts]))
             start += grad.size
 
     def add_up(self) -> None:
         """Fills the parameters' gradients, once every slab has its own."""
-        for add_slab in self._sums:
-            add_slab()
+        for add_slabs in self._sums:
+            add_slabs()
 
 
 def _like(grads: Sequence[Sequence[Array]], memory: Array) -> list[list[Array]]:
