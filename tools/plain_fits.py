@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+
 from fitting import Module, Polynomial, fit, off_zero, root, split, split_short
 from mpmath import mp, mpf
 
 HALF_LN2 = mp.log(2) / 2
+#: Between the arguments of the table for log(1 + x): fifteen and a half reach from 0 to 1.
+STEP = mpf("0.0647")
 #: Where erf is 1; below which erfcx is e^(x^2) erfc x; where erfc ends; the shift in the variable
 #: 1/(x + shift) of erfc.
 ERF_END = mpf("5.93")
@@ -33,6 +37,13 @@ def erf_exponent(x: mpf) -> mpf:
     return -mp.log(mp.erfc(x)) / x
 
 
+def lowered(value: mpf, steps: int) -> float:
+    """The float64 whose bits, as an integer, are 2^48 `steps` fewer than those of `value`."""
+    (bits,) = struct.unpack("<q", struct.pack("<d", float(value)))
+    (result,) = struct.unpack("<d", struct.pack("<q", bits - (steps << 48)))
+    return float(result)
+
+
 PLAIN_POLYNOMIALS = [
     Polynomial(
         "EXP",
@@ -42,6 +53,15 @@ PLAIN_POLYNOMIALS = [
         HALF_LN2 * mpf("1.001"),
         9,
         share=lambda r: (mp.expm1(r) - r) / mp.exp(r),
+    ),
+    Polynomial(
+        "EXP_OF_SIXTEENTH",
+        "(e^r - 1 - r) / r^2 for |r| <= ln(2)/32",
+        off_zero(lambda r: (mp.expm1(r) - r) / r**2),
+        -HALF_LN2 / 16 * mpf("1.001"),
+        HALF_LN2 / 16 * mpf("1.001"),
+        5,
+        share=lambda r: (mp.expm1(r) - r) / mp.expm1(r),
     ),
     Polynomial(
         "LOG",
@@ -60,6 +80,25 @@ PLAIN_POLYNOMIALS = [
         mpf(1) / 9,
         9,
         share=lambda z: z / 3,
+    ),
+    Polynomial(
+        "LOG1P_OF_STEP",
+        "(log(1 + r) - r) / r^2 for |r| <= STEP/2",
+        off_zero(lambda r: (mp.log1p(r) - r) / r**2),
+        -STEP / 2 * mpf("1.001"),
+        STEP / 2 * mpf("1.001"),
+        7,
+        share=lambda r: r / 2,
+    ),
+    Polynomial(
+        "INVERSE_ROOT",
+        "(1/sqrt(1 - e) - 1) / e for the e = 1 - d guess^2 of newton.py",
+        off_zero(lambda e: ((1 - e) ** mpf("-0.5") - 1) / e),
+        mpf("-0.0699"),
+        mpf("0.0675"),
+        2,
+        share=lambda e: abs(e) / 2,
+        is_best=True,
     ),
     Polynomial(
         "SINE",
@@ -126,6 +165,29 @@ def plain_module() -> str:
         "ln(2) in two parts; multiples of the first up to 2^20 are exact",
         split_short(mp.log(2), 33, 2),
     )
+    module.add("SIXTEENTHS", "16 / ln(2)", float(16 / mp.log(2)))
+    module.add(
+        "LN2_16",
+        "ln(2)/16 in two parts; multiples of the first up to 2^16 are exact",
+        split_short(mp.log(2) / 16, 37, 2),
+    )
+    exact = [mpf(2) ** (mpf(j) / 16) for j in range(16)]
+    module.add(
+        "POWERS",
+        "2^(j/16) for j = 0 ... 15, with j 2^48 taken off the bits as an integer",
+        tuple(lowered(power, j) for j, power in enumerate(exact)),
+    )
+    module.add(
+        "LACKS",
+        "What the rounding of 2^(j/16) has taken off it, relative to it",
+        tuple(float((power - float(power)) / power) for power in exact),
+    )
+    step = float(STEP)
+    module.add("STEP", "The step j of the tables for log(1 + x)", step)
+    module.add("PER_STEP", "1 / STEP", float(1 / mpf(step)))
+    ends = [1 + j * mpf(step) for j in range(16)]
+    module.add("RECIPROCALS", "1 / (1 + j STEP)", tuple(float(1 / end) for end in ends))
+    module.add("LOGARITHMS", "log(1 + j STEP)", tuple(float(mp.log(end)) for end in ends))
     module.add("PI", "pi in two parts", split(mp.pi, 2))
     module.add("INVERSE_PI", "1 / pi", float(1 / mp.pi))
     first, _ = split_short(mp.pi, 30, 2)

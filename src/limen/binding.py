@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from limen.formula.expression import Expression, bind
 from limen.formula.show import to_text
 from limen.kernels.edges import far_limits, known_limits, known_patches
+from limen.kernels.infinity import Limits
 from limen.kernels.plan import Plan, backward_plan, forward_plan
 
 if TYPE_CHECKING:
@@ -32,10 +35,19 @@ class Binding:
         relatives: what it shares with the same function of other parameters, if it is one of many
             (a learnable parameter has a new value each step). They share what does not depend
             on the values, and nothing that takes long is worked out for one alone.
+        is_closed: whether the numbers of its parameters are part of its kernels, which then are
+            simpler, and no argument: of the catalogue's functions at their own numbers.
     """
 
-    def __init__(self, function: ActivationFunction, relatives: dict[Any, Any] | None) -> None:
+    def __init__(
+        self,
+        function: ActivationFunction,
+        relatives: dict[Any, Any] | None = None,
+        *,
+        is_closed: bool = False,
+    ) -> None:
         self._function = function
+        self.is_closed = is_closed
         self._is_one_of_many = relatives is not None
         self._bound: dict[tuple[str, str], Bound] = {}
         self.relatives: dict[Any, Any] = {} if relatives is None else relatives
@@ -73,7 +85,8 @@ class Binding:
         """The same from the general tier, which serves every function."""
         kernel, is_guarded = self._shared(direction, dtype)
         limits = self.limits(direction) if is_guarded else ()
-        return kernel, (*self._passes_on(direction).parameters.values(), *limits)
+        numbers = () if self.is_closed else self._passes_on(direction).parameters.values()
+        return kernel, (*numbers, *limits)
 
     def source(self, direction: str, dtype: str) -> str:
         """The source of the kernel of a direction; of a tuned one, and of the general it calls."""
@@ -90,17 +103,35 @@ class Binding:
 
     def plan(self, direction: str) -> Plan:
         """What the kernel of a direction computes."""
-        f = self._function
-        parameters = self._passes_on(direction).parameters
+        numbers = self._passes_on(direction).parameters
+        plan = self._plan(direction, *(({}, numbers) if self.is_closed else (numbers, {})))
+        if self._is_one_of_many or direction.startswith(BY) or not plan.is_guarded:
+            return plan
+        low, high = (None if limit != limit else limit for limit in self.limits(direction))
+        return replace(plan, limits=Limits(low, high, is_factor=direction == "backward"))
+
+    def _plan(
+        self, direction: str, parameters: Mapping[str, float], numbers: Mapping[str, float]
+    ) -> Plan:
+        inputs = self._function.inputs
+        formulas, patches = self._computed(direction)
+        formulas = [bind(formula, numbers) for formula in formulas]
         if direction == "forward":
-            return forward_plan(f.expression, f.inputs, parameters, self._patches())
+            return forward_plan(formulas[0], inputs, parameters, patches)
+        wide = direction.startswith(BY)
+        return backward_plan(formulas, inputs, parameters, patches, wide=wide)
+
+    def _computed(self, direction: str) -> tuple[list[Expression], list[float]]:
+        """The formulas of a direction, and the patches beside the roots of the first."""
+        f = self._function
+        if direction == "forward":
+            return [f.expression], self._patches()
         if direction.startswith(BY):
-            slope = f.slope(direction.removeprefix(BY))
-            return backward_plan([slope], f.inputs, parameters, wide=True)
+            return [f.slope(direction.removeprefix(BY))], []
         if f.is_gated:
-            return backward_plan([f.slope(name) for name in f.inputs], f.inputs, parameters)
+            return [f.slope(name) for name in f.inputs], []
         steep = f.derivative()
-        return backward_plan([steep.expression], f.inputs, parameters, Binding.of(steep)._patches())
+        return [steep.expression], Binding.of(steep)._patches()
 
     def title(self, direction: str, dtype: str) -> str:
         """What the source of a kernel says it is."""
@@ -159,6 +190,8 @@ class Binding:
         f = self._function
         if f.is_gated or self._is_one_of_many:
             return []
+        if self.is_closed:
+            return known_patches(bind(f.expression, f.parameters), f.inputs[0], {})
         return known_patches(f.expression, f.inputs[0], f.parameters)
 
 

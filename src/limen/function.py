@@ -56,10 +56,11 @@ class ActivationFunction(Evaluation):
         at_kinks: AtKinks = None,
         surrogate: ActivationFunction | None = None,
         relatives: dict[Any, Any] | None = None,
+        is_closed: bool = False,
     ) -> None:
         self._definition = definition
         self._surrogate = surrogate
-        self._binding = Binding(self, relatives)
+        self._binding = Binding(self, relatives, is_closed=is_closed)
         self._launchers = Launchers(self._binding)
         self.at_kinks = _checked_kinks(at_kinks)
 
@@ -140,7 +141,8 @@ class ActivationFunction(Evaluation):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Kernels and caches stay behind: the formula says it all."""
-        return _restored, (self._definition, self.at_kinks, self._surrogate)
+        is_closed = self._binding.is_closed
+        return _restored, (self._definition, self.at_kinks, self._surrogate, is_closed)
 
     # --- Derivatives ---------------------------------------------------------------------
 
@@ -189,12 +191,13 @@ class ActivationFunction(Evaluation):
             )
         values = {n: check_default(n, v) for n, v in parameters.items()}
         definition = Definition(self.name, self.inputs, self.parameters | values, self.expression)
+        # One number for all kinks: where they are may depend on the parameters.
+        is_one_of_many = bool(self.parameters) and not isinstance(self.at_kinks, float)
         return ActivationFunction(
             definition,
             at_kinks=self.at_kinks,
             surrogate=self._surrogate,
-            # One number for all kinks: where they are may depend on the parameters.
-            relatives=None if isinstance(self.at_kinks, float) else self._binding.relatives,
+            relatives=self._binding.relatives if is_one_of_many else None,
         )
 
     def with_kinks(self, at_kinks: AtKinks) -> ActivationFunction:
@@ -227,7 +230,10 @@ class ActivationFunction(Evaluation):
     ) -> ActivationFunction:
         """A derivative as a function: of the parameters of the function it was derived from."""
         definition = Definition(name, self.inputs, source.parameters, slope)
-        return ActivationFunction(definition, relatives=source._binding.relatives_of(name))
+        binding = source._binding
+        return ActivationFunction(
+            definition, relatives=binding.relatives_of(name), is_closed=binding.is_closed
+        )
 
     def slope(self, name: str) -> Expression:
         """The derivative by an input or parameter, with the choices at kinks in it."""
@@ -293,9 +299,14 @@ def _too_long(name: str, order: int) -> TooLongError:
 
 
 def _restored(
-    definition: Definition, at_kinks: AtKinks, surrogate: ActivationFunction | None
+    definition: Definition,
+    at_kinks: AtKinks,
+    surrogate: ActivationFunction | None,
+    is_closed: bool = False,
 ) -> ActivationFunction:
-    return ActivationFunction(definition, at_kinks=at_kinks, surrogate=surrogate)
+    return ActivationFunction(
+        definition, at_kinks=at_kinks, surrogate=surrogate, is_closed=is_closed
+    )
 
 
 def _checked_kinks(at_kinks: AtKinks) -> float | dict[float, float] | None:

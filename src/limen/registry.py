@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from keyword import iskeyword
 from typing import Any, overload
@@ -112,7 +112,7 @@ def get(name: str, *, at_kinks: AtKinks = None, **parameters: float) -> Activati
         found = _from_catalog(record.name if record.name != name else name)
     if at_kinks is not None:
         found = found.with_kinks(at_kinks)
-    return found.with_parameters(**parameters) if parameters else found
+    return found if _are_own(parameters, found) else found.with_parameters(**parameters)
 
 
 def names(pattern: str | None = None) -> list[str]:
@@ -191,7 +191,13 @@ def _from_catalog(name: str) -> ActivationFunction:
     record = catalog.RECORDS[name]
     expression = parse(record.formula, record.parameters, find_definition, catalog.RECORDS)
     definition = Definition(record.name, record.inputs, dict(record.parameters), expression)
-    return ActivationFunction(definition)
+    return ActivationFunction(definition, is_closed=True)
+
+
+def _are_own(parameters: Mapping[str, object], function: ActivationFunction) -> bool:
+    """Whether a function has these parameters already; -0.0 is another number than 0.0."""
+    own = function.parameters
+    return all(name in own and repr(own[name]) == repr(v) for name, v in parameters.items())
 
 
 def _unknown(name: str) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
+from limen.kernels.pipeline import Inlined
 from limen.kernels.primitives import extended, extended_error, plain
 from limen.kernels.primitives.binding import EXTENDED, bind
 from limen.kernels.primitives.lanes import HAS_FMA
@@ -78,7 +79,8 @@ def compiled(module: ModuleType, body: str, *arrays: str) -> Any:
     namespace: dict[str, Any] = {"m": module}
     exec(source, namespace)
     signature = numba.void(*[FLOATS] * len(arrays))
-    return numba.njit([signature], error_model="numpy", nogil=True)(namespace["kernel"])
+    options = {"error_model": "numpy", "nogil": True, "pipeline_class": Inlined}
+    return numba.njit([signature], **options)(namespace["kernel"])
 
 
 @cache
@@ -377,7 +379,9 @@ CHEAPER: dict[str, tuple[Callable[[arb], arb], float, float]] = {
     "decay": (lambda x: (-x).exp(), 0.0, 690.0),
     "gaussian": (lambda x: (-x * x).exp(), -26.2, 26.2),
     "inverse": (lambda x: 1 / x, 2.0**-1000, 2.0**1000),
+    "inverse_root": (lambda x: 1 / x.sqrt(), 2.0**-1000, 2.0**1000),
     "log1p_of_fraction": (lambda x: x.log1p(), 0.0, 1.0),
+    "root": (lambda x: x.sqrt(), 2.0**-1000, 2.0**1000),
 }
 
 

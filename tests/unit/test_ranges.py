@@ -12,6 +12,7 @@ from limen.formula import real
 from limen.formula.expression import ZERO, apply, constant, evaluate, input_, walk
 from limen.formula.parse import parse
 from limen.kernels.guards import passes_nan, relaxed, with_limits
+from limen.kernels.infinity import Limits
 from limen.kernels.plan import forward_plan
 from limen.kernels.printer import to_source
 from limen.kernels.ranges import Range, ranges
@@ -71,7 +72,7 @@ def test_what_is_known():
 def test_idle_guards_go_and_others_stay():
     for formula, is_idle in (("x * sigmoid(x)", True), ("x * exp(x)", False)):
         guarded = with_limits(parse(formula), X)
-        found = relaxed(guarded, ranges([guarded], FLOAT32))
+        found = relaxed(guarded, ranges([guarded], FLOAT32), Limits())
         assert (found is not guarded) and passes_nan(found) if is_idle else found is guarded
         checks = [n for n in walk(found) if n.operation == "equal"]
         assert (not checks) == is_idle
@@ -79,7 +80,7 @@ def test_idle_guards_go_and_others_stay():
 
 def test_a_nan_check_of_the_input_stays():
     guarded = with_limits(apply("where", apply("less", X, ZERO), constant(1), constant(2)), X)
-    found = relaxed(guarded, ranges([guarded], FLOAT32))
+    found = relaxed(guarded, ranges([guarded], FLOAT32), Limits())
     assert any(n.operation == "equal" for n in walk(found))
 
 

@@ -107,15 +107,16 @@ def compile_loop(function: Callable[..., Any], signature: Any, **options: Any) -
     """
     import numba
 
+    from limen.kernels.pipeline import Inlined
+
     with compiling:
         source = _HEAD + inspect.getsource(function)
         module = _load(source, f"{function.__name__}_{_hash(source, str(signature))}")
         loop = vars(module)[function.__name__]
         for keep in [True, False] if folder() is not None else [False]:
             try:
-                kernel: Kernel = numba.njit(
-                    [signature], nogil=True, error_model="numpy", cache=keep, **options
-                )(loop)
+                options |= {"nogil": True, "error_model": "numpy", "pipeline_class": Inlined}
+                kernel: Kernel = numba.njit([signature], cache=keep, **options)(loop)
                 return kernel
             except Exception:
                 if not keep:  # with a cache, it may be a damaged file or a full disk
@@ -147,7 +148,7 @@ def _jit(function: Callable[..., None], plan: Plan, dtype: str, *, is_interleave
     import numba
     from numba import types
 
-    from limen.kernels.interleave import Interleaved
+    from limen.kernels.pipeline import Inlined, Interleaved
 
     elements: dict[str, Any] = {"float64": types.float64, "float32": types.float32}
     element = elements.get(dtype, types.uint16)
@@ -156,8 +157,7 @@ def _jit(function: Callable[..., None], plan: Plan, dtype: str, *, is_interleave
     numbers = [types.float64] * len(plan.parameters)
     signature = types.void(*[read] * len(plan.inputs), *written, *numbers)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    if is_interleaved:
-        options["pipeline_class"] = Interleaved
+    options["pipeline_class"] = Interleaved if is_interleaved else Inlined
     kernel: Kernel
     if folder() is not None:
         try:
@@ -175,7 +175,7 @@ def _slug(title: str) -> str:
 
 def _digest(plan: Plan, dtype: str) -> str:
     outputs = tuple(order(output) for output in plan.outputs)
-    return _hash(dtype, plan.inputs, plan.parameters, plan.wide, outputs)
+    return _hash(dtype, plan.inputs, plan.parameters, plan.wide, plan.limits, outputs)
 
 
 def _hash(*parts: object) -> str:

@@ -24,7 +24,7 @@ from limen.formula.expression import (
     walk,
 )
 from limen.formula.stabilize import canonical
-from limen.kernels.infinity import with_own_limits
+from limen.kernels.infinity import Limits, with_own_limits
 from limen.kernels.ranges import Range
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "keep_zero_sign",
     "passes_nan",
     "relaxed",
+    "unguarded",
     "unless_nan",
     "with_limits",
 ]
@@ -47,6 +48,8 @@ _LARGEST = constant(sys.float_info.max)
 # Beyond this, NaN can only come of an overflow on the way (infinity minus infinity, or times 0),
 # and the limit is the value: a pole or a bound of the domain that far out has no use.
 _FAR = constant(1 << 8)
+# Above all inputs of 32 bits, and where `infinity` has infinite ones stop.
+_HUGE = 1 << 300
 
 
 def with_limits(value: Expression, x: Expression) -> Expression:
@@ -83,7 +86,7 @@ def unless_nan(x: Expression, other: Expression) -> Expression:
     return apply("where", apply("equal", x, x), other, x)
 
 
-def relaxed(root: Expression, ranges: Mapping[Expression, Range]) -> Expression:
+def relaxed(root: Expression, ranges: Mapping[Expression, Range], limits: Limits) -> Expression:
     """The expression without the guards that are idle where x is finite, of `with_limits`."""
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
@@ -95,7 +98,7 @@ def relaxed(root: Expression, ranges: Mapping[Expression, Range]) -> Expression:
         if _is_finite_input(condition) and no.operation == "where" and passes_nan(yes):
             size, largest = condition.arguments
             limited = apply("where", apply("less", largest, size), no.arguments[1], yes)
-            return with_own_limits(yes, size.arguments[0]) or limited
+            return with_own_limits(yes, size.arguments[0], limits) or limited
         return rebuild(node, (condition, yes, no))
 
     relaxed_root: Expression = evaluate(root, visit)
@@ -124,6 +127,26 @@ def _is_finite_check(condition: Expression) -> bool:
 def _is_finite_input(condition: Expression) -> bool:
     size = condition.arguments[0] if _is_finite_check(condition) else condition
     return size.operation == "abs" and size.arguments[0].operation == "input"
+
+
+def unguarded(root: Expression) -> Expression:
+    """The expression without what serves inputs of more than 32 bits (`overflow.square_root`)."""
+
+    def visit(node: Expression, *arguments: Expression) -> Expression:
+        if node.operation == "where" and _holds_for_all(arguments[0]):
+            return arguments[1]  # the guards around keep NaN, where it does not stay by itself
+        return rebuild(node, arguments)
+
+    spared: Expression = evaluate(root, visit)
+    return spared
+
+
+def _holds_for_all(condition: Expression) -> bool:
+    """Whether it is a bound that every finite input of 32 bits keeps."""
+    if condition.operation != "less" or condition.arguments[0].operation != "abs":
+        return False
+    size, bound = condition.arguments
+    return size.arguments[0].operation == "input" and bound.is_constant and bound.payload > _HUGE
 
 
 def is_choice(node: Expression) -> bool:

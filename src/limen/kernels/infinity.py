@@ -1,7 +1,8 @@
 """What plain arithmetic makes of an infinite input, and forms of which it makes the limit.
 
-A guard at infinity costs a third of a kernel that does little else. Straight and polynomial pieces
-can do without: they go wrong only where an infinite number meets 0.
+A guard at infinity costs a third of a kernel that does little else. Most kernels can do without,
+with an input that stops far out, where the function has long been as good as its limit. Straight
+and polynomial pieces need not even that on a side where no infinite number meets 0.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from limen.formula import real
 from limen.formula.expression import (
@@ -26,7 +28,21 @@ from limen.formula.expression import (
 )
 from limen.formula.operations import COMPARISONS
 
-__all__ = ["needs_limits", "with_own_limits"]
+__all__ = ["Limits", "needs_limits", "with_own_limits"]
+
+
+class Limits(NamedTuple):
+    """What is known of a function far out.
+
+    Attributes:
+        low, high: the limits at -inf and +inf; None where they are not known, or there are none.
+        is_factor: whether the value is multiplied with a gradient, and not stored itself.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    is_factor: bool = False
+
 
 _CHOOSING = frozenset({"input", "where", "abs"} | COMPARISONS.keys())
 _POLYNOMIAL = _CHOOSING | {"add", "multiply", "constant"}
@@ -35,6 +51,7 @@ _LARGEST = constant(sys.float_info.max)
 # far beyond at 2^200, if its coefficients are moderate, and no piece begins so far out.
 _INFINITE = 2.0**128
 _BEYOND, _FARTHER = 2.0**200, 2.0**300
+_NOTHING = 2.0**-200  # rounds to 0 in any of those formats
 
 
 def needs_limits(lowered: Expression, parameters: Mapping[str, float]) -> bool:
@@ -60,15 +77,16 @@ def _serves_infinity(node: Expression) -> bool:
     return node.operation in _CHOOSING
 
 
-def with_own_limits(value: Expression, x: Expression) -> Expression | None:
+def with_own_limits(value: Expression, x: Expression, limits: Limits) -> Expression | None:
     """A form of equal value that has its limits at infinity by itself; None where none is known.
 
     Args:
         value: what is computed in float64 and stored with 32 bits or less.
         x: the input, which has no more bits either.
+        limits: of the value.
     """
     if not names(value, "parameter"):
-        return _stopped(value, x)
+        return _stopped(value, x) or _ended(value, x, limits)
     rest = [n for n in walk(value) if n.varies and not _serves_infinity(n)]
     return _spared(value) if all(map(_is_scaled, rest)) else None
 
@@ -107,6 +125,28 @@ def _stopped(value: Expression, x: Expression) -> Expression | None:
     if not all(_has_arrived(value, x, side) for side in sides):
         return None
     return substitute(value, {x: _bounded(x, constant(_BEYOND), sides)})
+
+
+def _ended(value: Expression, x: Expression, limits: Limits) -> Expression | None:
+    """The value of an x that stops on either side where it has become the limit."""
+    has_become = _does_as if limits.is_factor else _is_stored_as
+    for limit, far in ((limits.low, -_BEYOND), (limits.high, _BEYOND)):
+        if limit is None or not has_become(real.value(value, {x.payload: far}), limit):
+            return None
+    return substitute(value, {x: _bounded(x, constant(_BEYOND), (-1, 1))})
+
+
+def _does_as(number: float, limit: float) -> bool:
+    """Whether the product with a gradient, which may be infinite, is the limit's; 0 has no sign."""
+    return number == limit and math.isfinite(limit)
+
+
+def _is_stored_as(number: float, limit: float) -> bool:
+    """Whether two float64 numbers are the same to formats of at most 32 bits, for sure."""
+    if math.copysign(1.0, number) != math.copysign(1.0, limit):
+        return False
+    small, large = abs(number) <= _NOTHING, abs(number) >= _INFINITE
+    return number == limit or (small and limit == 0.0) or (large and math.isinf(limit))
 
 
 def _has_arrived(value: Expression, x: Expression, side: int) -> bool:

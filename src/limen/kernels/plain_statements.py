@@ -6,6 +6,7 @@ It serves arrays of at most 32 bits, so it knows how large an input may be, and 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from math import frexp
@@ -25,7 +26,7 @@ from limen.formula.expression import (
 )
 from limen.formula.stabilize import canonical
 from limen.kernels.constants import as_pair
-from limen.kernels.guards import relaxed
+from limen.kernels.guards import relaxed, unguarded
 from limen.kernels.plan import LIMIT_NAMES, Plan, lower
 from limen.kernels.ranges import ANYTHING, Range, ranges
 from limen.kernels.statements import Passages, Statements, infix, is_number
@@ -33,7 +34,7 @@ from limen.kernels.statements import Passages, Statements, infix, is_number
 __all__ = ["PlainStatements", "relaxed_plan", "waves"]
 
 _LARGEST_INPUT = 2.0**128
-# The arguments that the primitives `log1p_of_fraction` and `inverse` serve.
+# The arguments that the primitives `log1p_of_fraction` and `inverse` serve (roots: see below).
 _FRACTION = (0.0, 1.0)
 _NEWTON = (2.0**-1000, 2.0**1000)
 # Sines of larger arguments take three times as long. The primitives draw the line a little higher.
@@ -48,8 +49,11 @@ def relaxed_plan(plan: Plan) -> Plan:
     """The plan without the guards that no input of 32 bits needs."""
     if not plan.is_guarded:
         return plan
+    plan = replace(plan, outputs=tuple(map(unguarded, plan.outputs)))
     known = ranges(plan.outputs, _inputs(plan))
-    return replace(plan, outputs=tuple(relaxed(output, known) for output in plan.outputs))
+    return replace(
+        plan, outputs=tuple(relaxed(output, known, plan.limits) for output in plan.outputs)
+    )
 
 
 def waves(plan: Plan) -> list[Expression]:
@@ -90,6 +94,7 @@ class PlainStatements(Statements):
         self.uses.update([o for o in map(_opposite, self.uses) if o is not None and o in self.uses])
         self._fused = dict(self._find_fused())
         self._squares = dict(self._find_squares())
+        self._roots = set(self._find_roots())
 
     def far(self) -> list[str]:
         """The lines that count the arguments of sines that are not moderate."""
@@ -119,9 +124,20 @@ class PlainStatements(Statements):
                 z = node.arguments[0]
                 yield lower(canonical(negate(power(z, TWO)))), z
 
+    def _find_roots(self) -> Iterator[Expression]:
+        """The square roots that only divide."""
+        divisions = Counter(
+            node.arguments[1] for node in walk(*self.plan.outputs) if node.operation == "divide"
+        )
+        for divisor, count in divisions.items():
+            divides_only = divisor.operation == "sqrt" and count == self.uses[divisor]
+            if divides_only and _has_quick_root(self._ranges[divisor.arguments[0]]):
+                yield divisor
+
     def compute(self, root: Expression) -> None:
-        """Computes an expression and what it needs, but for products that a sum takes in."""
+        """Computes an expression and what it needs, but for what goes into something else."""
         self.text |= {product: "" for product, _ in self._fused.values()}
+        self.text |= dict.fromkeys(self._roots, "")
         super().compute(root)
 
     def stored(self, value: str, wide: bool) -> str:
@@ -142,6 +158,11 @@ class PlainStatements(Statements):
                 return self.call("decay", self._negated(node.arguments[0]))
             case "log1p" if of[0].is_within(*_FRACTION):
                 return self.call("log1p_of_fraction", *arguments)
+            case "sqrt" if _has_quick_root(of[0]):
+                return self.call("root", *arguments)
+            case "divide" if node.arguments[1] in self._roots:
+                inverse = self.call("inverse_root", self.text[node.arguments[1].arguments[0]])
+                return inverse if node.arguments[0] is ONE else f"({arguments[0]} * {inverse})"
             case "divide" if of[1].is_within(*_NEWTON):
                 inverse = self.call("inverse", arguments[1])
                 return inverse if node.arguments[0] is ONE else f"({arguments[0]} * {inverse})"
@@ -189,6 +210,11 @@ class PlainStatements(Statements):
             factor, rest = -node.arguments[0].payload, self.text[node.arguments[1]]
             return rest if factor == 1 else f"{self.constant(constant(factor))} * {rest}"
         return f"-{self.text[node]}"
+
+
+def _has_quick_root(of: Range) -> bool:
+    """Whether the primitives `root` and `inverse_root` serve these arguments."""
+    return of.low > 0.0 and of.is_within(*_NEWTON)
 
 
 def _opposite(node: Expression) -> Expression | None:

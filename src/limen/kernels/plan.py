@@ -34,7 +34,7 @@ from limen.kernels.guards import (
     unless_nan,
     with_limits,
 )
-from limen.kernels.infinity import needs_limits
+from limen.kernels.infinity import Limits, needs_limits
 from limen.kernels.overflow import raised, spread_denominators, square_root
 from limen.kernels.patches import apply_patches
 from limen.kernels.tails import in_tail
@@ -42,6 +42,7 @@ from limen.kernels.tails import in_tail
 __all__ = ["GRAD_OUTPUT", "LIMIT_NAMES", "Plan", "backward_plan", "forward_plan"]
 
 GRAD_OUTPUT = "grad_output"
+_UNKNOWN = Limits()
 # Kernels compute in float64, and in pairs of them.
 _LARGE = constant(1 << 500)
 
@@ -55,12 +56,14 @@ class Plan:
         parameters: the numbers passed, by name; a guarded plan ends with `LIMIT_NAMES`.
         outputs: one lowered expression for each array written.
         wide: for each output, whether it is stored as float64 whatever the dtype.
+        limits: what is known of the numbers passed as `LIMIT_NAMES`.
     """
 
     inputs: tuple[str, ...]
     parameters: tuple[str, ...]
     outputs: tuple[Expression, ...]
     wide: tuple[bool, ...]
+    limits: Limits = _UNKNOWN
 
     @property
     def is_guarded(self) -> bool:
@@ -75,8 +78,8 @@ def forward_plan(
     patches: Sequence[float] = (),
 ) -> Plan:
     """The plan of a function's value, with the patches beside its roots."""
-    guarded, limits = _edged(expression, inputs, parameters, patches)
-    return Plan(inputs, (*parameters, *limits), (guarded,), (False,))
+    guarded, passed = _edged(expression, inputs, parameters, patches)
+    return Plan(inputs, (*parameters, *passed), (guarded,), (False,))
 
 
 def backward_plan(
@@ -89,12 +92,12 @@ def backward_plan(
 ) -> Plan:
     """The plan of grad_output * slope for each slope; wide results stay float64."""
     outputs: list[Expression] = []
-    limits: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
     for slope in slopes:
-        guarded, limits = _edged(slope, inputs, parameters, patches)
+        guarded, passed = _edged(slope, inputs, parameters, patches)
         outputs.append(_flow(guarded))
     kinds = (wide,) * len(outputs)
-    return Plan((GRAD_OUTPUT, *inputs), (*parameters, *limits), tuple(outputs), kinds)
+    return Plan((GRAD_OUTPUT, *inputs), (*parameters, *passed), tuple(outputs), kinds)
 
 
 def _flow(slope: Expression) -> Expression:

@@ -58,7 +58,7 @@ _RESERVED = {
     *OPERATIONS,
     *_CALLS.values(),
     *("narrow", "narrow_to_odd", "reciprocal", "square", "sub", "widen"),
-    *("decay", "fma", "gaussian", "inverse", "log1p_of_fraction"),
+    *("decay", "fma", "gaussian", "inverse", "inverse_root", "log1p_of_fraction", "root"),
     *_WAVES,
     *(f"{wave}_of_product" for wave in _WAVES),
     *keyword.kwlist,

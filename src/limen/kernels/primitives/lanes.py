@@ -26,20 +26,18 @@ FLOAT = ir.DoubleType()
 WORD = ir.IntType(64)
 
 
-def _target_has_fma() -> bool:
-    """Whether the CPU that Numba compiles for has a fused multiply-add instruction."""
-    if platform.machine().lower() in ("arm64", "aarch64"):
-        return True
+def target_has(feature: str) -> bool:
+    """Whether the CPU that Numba compiles for has a feature, by LLVM's name of it for x86."""
     chosen_features: str | None = getattr(numba.config, "CPU_FEATURES", None)
     if chosen_features is not None:
-        return "+fma" in chosen_features.split(",")
+        return f"+{feature}" in chosen_features.split(",")
     if getattr(numba.config, "CPU_NAME", None) not in (None, "host"):
         return False
-    return bool(llvmlite.binding.get_host_cpu_features().get("fma", False))
+    return bool(llvmlite.binding.get_host_cpu_features().get(feature, False))
 
 
 #: Where it is false, `fma` rounds twice and `exact.two_product` splits its factors instead.
-HAS_FMA = _target_has_fma()
+HAS_FMA = target_has("fma") or platform.machine().lower() in ("arm64", "aarch64")
 
 
 class Truth:

@@ -36,6 +36,7 @@ __all__ = [
     "fma",
     "gaussian",
     "inverse",
+    "inverse_root",
     "less",
     "less_equal",
     "log",
@@ -52,6 +53,7 @@ __all__ = [
     "neg",
     "power",
     "reciprocal",
+    "root",
     "sech",
     "select",
     "sigmoid",
@@ -91,6 +93,8 @@ sqrt = _function(arithmetic.sqrt)
 
 # Cheaper forms for arguments in a range
 inverse = _function(newton.inverse)
+inverse_root = _function(newton.inverse_root)
+root = _function(newton.root)
 decay = bind(exponential.decay, PLAIN, PLAIN)
 gaussian = _function(error.gaussian)
 log1p_of_fraction = _function(exponential.log1p_of_fraction)

@@ -1,9 +1,9 @@
 """Plain primitives built on e^x: relative error below 2^-50, nothing that cancels.
 
-Everything goes through x = k ln 2 + r with |r| <= ln(2)/2, after which, with m = e^r - 1,
-e^x = 2^k + 2^k m and e^x - 1 = 2^k m + (2^k - 1). Functions of one |x| spell the same instructions,
-so that a kernel with several of them computes one exponential and one reciprocal.
-Results below 2^-1022 are 0: the formats served here end long before.
+Everything goes through e^x = p + p m and e^x - 1 = p m + (p - 1), with a power p of 2 or of a root
+of 2 (`plain_powers`). Functions of one |x| spell the same instructions, so that a kernel with
+several of them computes one exponential and one reciprocal. Results below 2^-1021 are not precise:
+the formats served here end long before.
 """
 
 from __future__ import annotations
@@ -21,41 +21,31 @@ from limen.kernels.primitives.lanes import (
     two_horners,
 )
 from limen.kernels.primitives.newton import inverse
+from limen.kernels.primitives.plain_powers import split, split_precisely
+from limen.kernels.primitives.registers import HAS_PERMUTATION, Sixteen
 
-#: Arguments beyond which e^x is 0, or infinite, whatever small correction follows.
-EXP_LOW, EXP_HIGH = -709.1, 710.0
+_LOGARITHMS = Sixteen("logarithms", fitted.LOGARITHMS)
+_RECIPROCALS = Sixteen("reciprocals", fitted.RECIPROCALS)
+
+#: Arguments beyond which e^x is 0, or infinite, whatever small correction follows: the first is
+#: -1023 ln 2, for which the bits of the power are those of 0.
+EXP_LOW, EXP_HIGH = -709.0895657128241, 710.0
 #: Arguments beyond which e^x - 1 is -1, or sinh x infinite.
 _EXPM1_LOW, _EXPM1_HIGH = -60.0, 710.5
 #: Below it x stands for any f(x) = x + O(x^2) with f''(0) up to 1.
 _TINY = 2.0**-54
 #: Below it x stands for any odd f(x) = x + O(x^3) with f'''(0) up to 2.
 _TINY_ODD = 2.0**-28
-_BIAS = 1023.0
+_LN2 = 0.6931471805599453
 #: The largest value of a function that is 1 at 0 and nowhere else.
 _ALMOST_ONE = 1.0 - 2.0**-51
 #: Numbers from here on have no places below 1.
 _ALL_ITS_OWN = 2.0**53
 
 
-def _split(x: Real, exponent: int, correction: Real | None = None) -> tuple[Real, Real]:
-    """2^(k + exponent) and m, for an x within the bounds; 0 for the power 2^-1023."""
-    # In the low bits of this sum is the biased exponent.
-    rounder = ROUNDER + _BIAS + exponent
-    shifted = fma(x, fitted.LOG2_E, rounder)
-    k = shifted - rounder
-    r = fma(k, -fitted.LN2[1], fma(k, -fitted.LN2[0], x))
-    r = r if correction is None else r + correction
-    return (shifted.bits() << 52).as_real(), small_expm1(r)
-
-
-def small_expm1(r: Real) -> Real:
-    """e^r - 1 for |r| <= ln(2)/2."""
-    return fma(two_horners(r, fitted.EXP) * r, r, r)
-
-
 def _split_decay(size: Real, correction: Real | None = None) -> tuple[Real, Real]:
     """2^k and m of e^(-size + correction), for size >= 0."""
-    return _split(at_least(-size, EXP_LOW), 0, correction)
+    return split(at_least(-size, EXP_LOW), 0, correction)
 
 
 def decay(size: Real, correction: Real | None = None) -> Real:
@@ -66,7 +56,7 @@ def decay(size: Real, correction: Real | None = None) -> Real:
 
 def rise(size: Real) -> Real:
     """1 - e^(-size) for 0 <= size <= 700."""
-    power, m = _split(-size, 0)
+    power, m = split_precisely(-size, 0)
     return fma(-power, m, 1.0 - power)
 
 
@@ -81,14 +71,14 @@ def below_one(value: Real, size: Real) -> Real:
 def scaled_exp(x: Real, exponent: int = 0, *, correction: Real | None = None) -> Real:
     """2^exponent e^(x + correction), |correction| <= 1, exponent 0 or -1; infinite if too large."""
     # Half the power, as 2^1024 is none.
-    held = at_most(at_least(x, EXP_LOW + 1.0), EXP_HIGH - 0.69 * exponent)
-    power, m = _split(held, exponent - 1, correction)
+    held = at_most(at_least(x, EXP_LOW + _LN2 * (1 - exponent)), EXP_HIGH - _LN2 * exponent)
+    power, m = split(held, exponent - 1, correction)
     return fma(power, m, power) * 2.0
 
 
 def _scaled_expm1(x: Real, exponent: int) -> Real:
     """2^exponent (e^x - 1), beyond x = 710.5 as at 710.5; not for subnormal results."""
-    power, m = _split(at_most(at_least(x, _EXPM1_LOW), _EXPM1_HIGH), exponent)
+    power, m = split_precisely(at_most(at_least(x, _EXPM1_LOW), _EXPM1_HIGH), exponent)
     return fma(power, m, power - 2.0**exponent)
 
 
@@ -118,7 +108,7 @@ def cosh(x: Real) -> Real:
 
 def tanh(x: Real) -> Real:
     """The hyperbolic tangent: with e = e^(-|x|), |tanh x| = (1 - e)(1 + e)/(1 + e^2)."""
-    power, m = _split_decay(absolute(x))
+    power, m = split_precisely(at_least(-absolute(x), EXP_LOW), 0)
     e = fma(power, m, power)
     rest = fma(-power, m, 1.0 - power)
     return copysign(rest * ((e + 1.0) * inverse(fma(e, e, 1.0))), x)
@@ -142,11 +132,19 @@ def softplus(x: Real) -> Real:
 
 
 def log1p_of_fraction(x: Real) -> Real:
-    """log(1 + x) for 0 <= x <= 1."""
-    # log(1 + x) = x - s (x - z R(z)) with s = x/(2 + x) and z = s^2, as in plain_logarithm
-    s = x * inverse(x + 2.0)
-    z = s * s
-    return fma(-s, fma(two_horners(z, fitted.LOG1P_OF_EXP), -z, x), x)
+    """log(1 + x) for 0 <= x <= 1.
+
+    By log c + log(1 + r) with a c of a table, where the CPU has it at hand; else as in
+    `plain_logarithm`, log(1 + x) = x - s (x - z R(z)) with s = x/(2 + x) and z = s^2.
+    """
+    if not HAS_PERMUTATION:
+        s = x * inverse(x + 2.0)
+        z = s * s
+        return fma(-s, fma(two_horners(z, fitted.LOG1P_OF_EXP), -z, x), x)
+    shifted = fma(x, fitted.PER_STEP, ROUNDER)
+    k = shifted - ROUNDER
+    r = fma(k, -fitted.STEP, x) * _RECIPROCALS.look_up(shifted.bits())
+    return fma(two_horners(r, fitted.LOG1P_OF_STEP), r * r, r) + _LOGARITHMS.look_up(shifted.bits())
 
 
 def tanhshrink(x: Real) -> Real:
