@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from limen.certify.measure import FORMATS, ulp_error
 from limen.certify.reference import Reference
 from limen.formula.expression import input_
 from limen.formula.parse import parse
+from limen.formula.real import value
+from limen.kernels import cache
 from limen.kernels.edges import far_limits, known_limits
-from limen.kernels.infinity import with_own_limits
+from limen.kernels.infinity import Limits, with_own_limits
 from limen.kernels.plan import LIMIT_NAMES, forward_plan, lower
 
 
@@ -155,7 +158,7 @@ def test_polynomial_pieces_have_their_limits(formula: str, low: float, high: flo
 
 def test_only_a_form_that_has_its_limits_by_itself_goes_without_a_guard() -> None:
     x = input_("x")
-    assert with_own_limits(parse("x * clip(x + 3, 0, 6) / 6"), x) is None  # not lowered
+    assert with_own_limits(parse("x * clip(x + 3, 0, 6) / 6"), x, Limits()) is None  # not lowered
     for formula, is_held in [
         ("x * where(x < 0, 0, x)", True),
         ("x * where(x < 10**50, 0, 1)", False),
@@ -164,8 +167,40 @@ def test_only_a_form_that_has_its_limits_by_itself_goes_without_a_guard() -> Non
         ("x * clip(x * (1 - x / 10**120), 0, 6)", False),
         ("x**2 / 10**90 - x", False),
     ]:
-        held = with_own_limits(lower(parse(formula)), x)
+        held = with_own_limits(lower(parse(formula)), x, Limits())
         assert (held is not None) is is_held, formula
+
+
+@pytest.mark.parametrize(
+    ("formula", "limits", "is_held"),
+    [
+        ("x * sigmoid(x)", Limits(-0.0, math.inf), True),
+        ("x * sigmoid(x)", Limits(0.0, math.inf), False),  # it gives -0
+        ("x * sigmoid(x)", Limits(-0.0, math.inf, is_factor=True), False),  # infinity is not 2**200
+        ("sigmoid(x)", Limits(0.0, 1.0, is_factor=True), True),
+        ("-sigmoid(x)", Limits(0.0, -1.0, is_factor=True), True),
+        ("1 / (1 + x**2)", Limits(0.0, 0.0), True),
+        ("1 / (1 + x**2)", Limits(0.0, 0.0, is_factor=True), False),  # 2**-400 is not 0
+        ("x * sigmoid(x)", Limits(-0.0, None), False),
+        ("x * sigmoid(x)", Limits(-0.0, 1.0), False),
+        ("log(2 + x**2)", Limits(math.inf, math.inf), False),  # 277 at 2**200
+        ("atan(x)", Limits(-math.pi / 2, math.pi / 2), True),
+        ("sin(x)", Limits(None, None), False),
+    ],
+)
+def test_an_input_that_stops_far_out_stands_in_for_a_guard(
+    formula: str, limits: Limits, is_held: bool
+) -> None:
+    x = input_("x")
+    held = with_own_limits(lower(parse(formula)), x, limits)
+    assert (held is not None) is is_held
+    if held is not None:
+        for side, limit in ((-math.inf, limits.low), (math.inf, limits.high)):
+            with np.errstate(over="ignore"):
+                stored = np.float32(value(held, {"x": side}))
+            assert stored == np.float32(limit)
+            assert np.signbit(stored) == np.signbit(limit) or limits.is_factor
+        assert math.isnan(value(held, {"x": math.nan}))
 
 
 def test_a_product_with_a_choice_of_0_or_1_is_a_choice() -> None:
@@ -173,3 +208,96 @@ def test_a_product_with_a_choice_of_0_or_1_is_a_choice() -> None:
     assert chosen is lower(parse("where(x < 0, 0, x)"))
     kept = lower(parse("x * where(x > 0, 1, 0)"))  # as a choice, it would lose NaN
     assert kept.operation == "multiply"
+
+
+def test_a_choice_that_all_finite_inputs_make_alike_still_serves_nan() -> None:
+    f = limen.activation("sigmoid(where(abs(x) < 10**100, 1, x))")
+    found = f(np.array([np.nan, 3.0], np.float32))
+    np.testing.assert_array_equal(found, np.array([np.nan, 1 / (1 + math.exp(-1))], np.float32))
+
+
+GRADIENTS = [math.inf, -math.inf, math.nan, 3e38, 1e-38, -0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["arctan", "softsign", "isru", "squareplus", "tanh", "heaviside"])
+def test_a_neuron_blocked_at_infinity_hands_nothing_on(name: str) -> None:
+    f = limen.get(name)
+    slopes = f.derivative().limits
+    for side, slope in zip((-np.inf, np.inf), slopes, strict=True):
+        if slope == 0:
+            x = np.full(len(GRADIENTS), side, np.float32)
+            found = f.backward(np.array(GRADIENTS, np.float32), x)
+            np.testing.assert_array_equal(found, np.zeros_like(x))
+
+
+@pytest.mark.parametrize(
+    ("formula", "grad_output", "expected"),
+    [
+        ("log(2 + abs(x))", 3e38, 0.0),  # a slope that goes to 0 slowly
+        ("x**2 * sigmoid(x)", 1e-38, math.inf),  # one that grows
+        ("x * sigmoid(x)", math.inf, math.inf),
+    ],
+)
+def test_a_slope_at_infinity_is_its_limit(
+    formula: str, grad_output: float, expected: float
+) -> None:
+    f = limen.activation(formula)
+    x, g = np.float32([np.inf]), np.float32([grad_output])
+    assert f.backward(g, x)[0] == expected
+
+
+def test_a_parameters_gradient_at_infinity_is_its_limit() -> None:
+    f = limen.activation("a * x * sigmoid(x)", a=1.0)
+    x = np.float32([np.inf])
+    *_, gradients = f.backward(np.float32([1.0]), x, parameters=True)
+    assert gradients["a"] == math.inf
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["where(x < 0, sqrt(-1 - x**2), x)", "sqrt(-2 - tanh(x))", "x / sqrt(-1 - x**2)"],
+)
+def test_a_root_of_a_negative_number_is_nan(formula: str) -> None:
+    assert np.isnan(limen.activation(formula)(np.float32([-2.0]))).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_root_that_ends_somewhere(dtype: type) -> None:
+    x = np.array([0.0, 1.0, 3.0, np.inf], dtype)
+    np.testing.assert_array_equal(limen.activation("sqrt(4 - x**2)")(x)[:1], [2.0])
+    assert np.isnan(limen.activation("x / sqrt(4 - x**2)")(x)[2:]).all()
+    f = limen.activation("sqrt(1 + b * x**2)", b=-1.0)
+    np.testing.assert_array_equal(f(x), np.array([1.0, 0.0, np.nan, np.nan], dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize(
+    ("formula", "parameters"),
+    [
+        ("x * 0.1 + x / 3", {}),
+        ("x / b", {"b": 0.1}),
+        ("x * a + x / b", {"a": 0.1, "b": 3.0}),
+        ("x / a / (1 + abs(x / a))", {"a": 0.1}),
+        ("x * exp(a)", {"a": 0.1}),
+    ],
+)
+def test_multiples_that_no_float_is(formula: str, parameters: dict, dtype: str) -> None:
+    x = np.linspace(-4, 4, 33, dtype=dtype)
+    f = limen.activation(formula, **parameters)
+    np.testing.assert_array_equal(f(x), f(x.astype(np.float64)).astype(dtype))
+
+
+@pytest.mark.parametrize("first", ["parameter", "number"])
+def test_windows_belong_to_the_form_that_is_computed(
+    first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered of one form does not serve the other, whichever comes first."""
+    monkeypatch.setenv("LIMEN_CACHE_DIR", str(tmp_path))
+    cache.folder.cache_clear()
+    functions = [
+        limen.activation("sigmoid(x) + b * (1 + x / sqrt(1 + x**2))", b=3.0),
+        limen.activation("sigmoid(x) + 3 * (1 + x / sqrt(1 + x**2))"),
+    ]
+    for f in functions if first == "parameter" else functions[::-1]:
+        np.testing.assert_allclose(f(np.float32([-1e8])), [1.5e-16], rtol=1e-6)
+    cache.folder.cache_clear()

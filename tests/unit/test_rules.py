@@ -78,6 +78,18 @@ def test_stable_form(formula: str, expected: str) -> None:
     assert to_text(stable(parse(formula))) == to_text(stable(parse(expected)))
 
 
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ("x + sqrt(x**2 + 4)", "where(x < 0, 4 / (abs(x) + sqrt(4 + x**2)), x + sqrt(4 + x**2))"),
+        ("x - sqrt(x**2 + 4)", "where(-x < 0, -4 / (abs(x) + sqrt(4 + x**2)), x - sqrt(4 + x**2))"),
+        ("sqrt(x**2 + 4) - 2", "x**2 / (2 + sqrt(4 + x**2))"),
+    ],
+)
+def test_a_root_and_its_partner_meet_where_they_do_not_cancel(formula: str, expected: str) -> None:
+    assert to_text(stable(parse(formula))) == expected
+
+
 DERIVATIVES = [
     ("sigmoid(x)", "sigmoid(x) * sigmoid(-x)"),
     ("tanh(x)", "sech(x)**2"),

@@ -310,9 +310,14 @@ def _conjugate_pair(root: Product, partner: Product) -> Expression | None:
     over = expand([root.copy().multiply(root), Product(-square.coefficient, square.powers)])
     if over is None or len(over.terms) != 1:
         return None
-    under = Sum().plus(root).minus(partner).build()
-    turned = over.products()[0].multiply(as_product(under), -1).build()
     factor = Product(root.coefficient, {b: n for b, n in root.powers.items() if not _is_root(b, n)})
+    opposite = partner
+    if partner.powers and not factor.powers:  # then the partner's sign is known on that side
+        sign = -1 if factor.coefficient > 0 else 1
+        opposite = as_product(apply("abs", Product(Fraction(1), partner.powers).build())).copy()
+        opposite.coefficient *= sign * abs(partner.coefficient)
+    under = Sum().plus(root).minus(opposite).build()
+    turned = over.products()[0].multiply(as_product(under), -1).build()
     towards = factor.multiply(partner)
     towards.coefficient = Fraction(1 if towards.coefficient > 0 else -1)
     if all(n % 2 == 0 for n in towards.powers.values()):

@@ -91,9 +91,9 @@ class AlgebraicStatements(Statements):
     def _multiple(self, factor: Expression, of: Expression) -> str:
         """The text of a multiple, a pair."""
         number, text = self.constant(factor), self.text[of]
+        if as_pair(factor)[1]:
+            return self.call("mul", self._pair(of), number)
         if self._fits[of]:
             return self.call("product", text, number)
-        if as_pair(factor)[1]:
-            return self.call("mul", text, number)
         is_power_of_two = abs(frexp(as_pair(factor)[0])[0]) == 0.5
         return self.call("scaled" if is_power_of_two else "times", text, number)

@@ -23,9 +23,12 @@ _STEEP = 1e9  # a value that changes by this from one point to the next goes to 
 
 def known_patches(expression: Expression, x: str, parameters: Mapping[str, float]) -> list[float]:
     """The windows a function needs, as `as_numbers` gives them, remembered."""
-    fixed = bind(expression, parameters)
+    # With numbers in the place of parameters a formula may have another form, and other windows.
+    what = "windows_at_numbers" if parameters else "windows"
     return recall(
-        "windows", fixed, lambda: as_numbers(find_windows(stable(expression), x, parameters))
+        what,
+        bind(expression, parameters),
+        lambda: as_numbers(find_windows(stable(expression), x, parameters)),
     )
 
 

@@ -106,6 +106,8 @@ def square_root(square: Expression, large: Expression) -> Expression:
     (x, *more) = [b for b in moving[0].powers if b.varies]
     if more or x.operation != "input" or moving[0].powers[x] != 2:
         return root
+    if moving[0].coefficient < 0:
+        return root  # of a square that is large it is NaN
     factor = apply("sqrt", moving[0].times(x, -2).build())
     is_moderate = apply("less", apply("abs", x), large)
     return apply("where", is_moderate, root, multiply(factor, apply("abs", x)))

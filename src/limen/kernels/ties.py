@@ -52,7 +52,8 @@ def may_meet_ties(plan: Plan, dtype: str) -> bool:
     """
     if dtype not in _INPUT_BITS or any(plan.wide):
         return False
-    if any(n.varies and n.operation not in _ALGEBRAIC for n in walk(*plan.outputs)):
+    called = (n.operation for n in walk(*plan.outputs) if not is_number(n))
+    if not _ALGEBRAIC.issuperset(called):
         return False
     return not all(fitting(output, dtype)[output] for output in plan.outputs)
 
