@@ -31,7 +31,8 @@ def said(certificates: Sequence[Certificate], source: str) -> str:
     return (
         "**The general tier**, which serves everything else and every other CPU: "
         f"{len(certificates)} certificates ([{source}]({source})), {len(complete)} of them over "
-        f"every input there is; {undecided:,} inputs undecided. Made on: {counts}.\n\n"
+        f"every input there is; {undecided:,} inputs undecided. Made on: {counts}. CPUs without "
+        "AVX-512 take other polynomials for exp and log(1 + x): run `limen certify` there.\n\n"
         "The largest error in ULP, rounded up. f′: the first derivative, for gated functions the "
         "larger of both; f″: the second. float64 and functions of two inputs: a sample.\n\n"
         "*kept, but for 32*: at most 2 ULP but for so many inputs of the sample (or more, if it is "

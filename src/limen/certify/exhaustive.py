@@ -19,19 +19,18 @@ covers, are judged one by one in ball arithmetic or in fractions (`judge`).
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 
 import numpy as np
 
 from limen.certify.certificate import Certificate, machine
 from limen.certify.judge import judge
+from limen.certify.kernel_hash import source_hash
 from limen.certify.line import Line
 from limen.certify.measure import Format, format_of
 from limen.certify.pieces import Stretch, cut
@@ -44,7 +43,7 @@ from limen.formula.expression import Expression
 from limen.function import ActivationFunction
 from limen.kernels import threads as pool
 
-__all__ = ["Kernel", "check", "kernel_of", "pieces_of", "reference_of"]
+__all__ = ["Kernel", "backward_agrees", "check", "kernel_of", "pieces_of", "reference_of"]
 
 # Inputs that the slow tier judges, those whose bounds are largest first; those beyond stay
 # undecided. What is closer is at worst a tie that is rounded the wrong way: fewer of these will do.
@@ -103,7 +102,7 @@ def check(
     if kernel is None:
         kernel_name = source_hash(function.derivative(order), format_.name)
         if order == 1:
-            specials.values["backward"] = _backward(function, line)
+            specials.values["backward"] = backward_agrees(function, line)
     seconds = time.perf_counter() - start
     return _certificate(function, order, line, found, judged, specials, kernel_name, seconds)
 
@@ -173,22 +172,6 @@ def _side(reference: Reference, line: Line, negative: bool) -> Iterator[Stretch]
         start = stop
 
 
-def source_hash(function: ActivationFunction, dtype: str) -> str:
-    """A hash of the source of a function's own kernel, and of the primitives it calls."""
-    source = function.source("forward", dtype)
-    digest = hashlib.blake2b(source.encode(), digest_size=12)
-    digest.update(_code_of("primitives"))
-    if "limen.kernels.tuned" in source:
-        digest.update(_code_of("tuned"))
-    return digest.hexdigest()
-
-
-@cache
-def _code_of(folder: str) -> bytes:
-    paths = sorted((Path(pool.__file__).parent / folder).glob("*.py"))
-    return b"".join(path.read_bytes() for path in paths)
-
-
 # --- The slow tier ------------------------------------------------------------------------------
 
 
@@ -250,7 +233,7 @@ def _find_largest(reference: Reference, format_: Format, found: Found, judged: _
 # --- The certificate ----------------------------------------------------------------------------
 
 
-def _backward(function: ActivationFunction, line: Line) -> dict[str, object]:
+def backward_agrees(function: ActivationFunction, line: Line) -> dict[str, object]:
     """Whether backward multiplies with the very numbers that the derivative's kernel gives."""
     random = np.random.default_rng(0)
     magnitudes = random.integers(0, line.stop + 1, 1 << 18)

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from limen.certify.certificate import Certificate, machine
-from limen.certify.exhaustive import order_of, source_hash
+from limen.certify.exhaustive import order_of
 from limen.certify.judge import Verdict, judge
+from limen.certify.kernel_hash import source_hash
 from limen.certify.landmarks import landmarks
 from limen.certify.measure import Format, format_of, ulp_error
 from limen.certify.profile import Profile

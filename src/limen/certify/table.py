@@ -12,12 +12,12 @@ from pathlib import Path
 import limen.certify as room
 from limen.catalog import RECORDS
 from limen.certify.certificate import Certificate, plain
-from limen.certify.exhaustive import source_hash
+from limen.certify.kernel_hash import source_hash
 from limen.errors import FileError
 from limen.function import ActivationFunction
 from limen.registry import get
 
-__all__ = ["certify_catalog", "certify_each", "read", "to_markdown", "up", "write_table"]
+__all__ = ["certify_catalog", "certify_each", "read", "to_markdown", "up", "write", "write_table"]
 
 Direction = int | str
 Row = tuple[str, Direction, str]  # name, derivative, dtype
@@ -81,7 +81,7 @@ def certify_each(
         if row in found and _is_current(found[row], function):
             continue
         found[row] = room.check(function, direction, dtype)
-        _write(path, found)
+        write(path, found)
         yield found[row]
 
 
@@ -112,7 +112,7 @@ def read(path: Path) -> list[Certificate]:
     return [Certificate.from_json(json.dumps({**item, "machine": machine})) for item in items]
 
 
-def _write(path: Path, found: dict[Row, Certificate]) -> None:
+def write(path: Path, found: dict[Row, Certificate]) -> None:
     """Writes the file whole, a row to a line; an interruption leaves the former one."""
     machine = next(iter(found.values())).machine
     lines = []
