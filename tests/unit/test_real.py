@@ -68,7 +68,8 @@ def test_odd_functions_keep_the_sign_of_zero(name: str) -> None:
     assert math.copysign(1.0, real.FUNCTIONS[name](-0.0)) == -1.0
 
 
-ULPS = {"sech": 4, "softplus": 3, "sigmoid": 3, "tanhshrink": 6, "erfc": 6}
+# `sin_plus_cos` rounds four times: its sine, a sum, the root of 2 and a product.
+ULPS = {"sech": 4, "softplus": 3, "sigmoid": 3, "sin_plus_cos": 3, "tanhshrink": 6, "erfc": 6}
 
 
 @settings(max_examples=200, deadline=None)
