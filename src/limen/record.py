@@ -14,6 +14,7 @@ from limen.errors import FileError, FormulaError
 from limen.formula.definition import Definition, check_constants, inputs_of
 from limen.formula.parse import parse
 from limen.function import ActivationFunction
+from limen.registry import is_of_catalog
 
 __all__ = ["Record", "describe_function", "restore_function"]
 
@@ -163,7 +164,8 @@ def restore_function(record: Record, *, depth: int = 0) -> ActivationFunction:
                 f"{record.place}: its formula has the inputs {', '.join(definition.inputs)}, "
                 f"not {', '.join(given)}"
             )
-    return ActivationFunction(definition, at_kinks=at_kinks, surrogate=other)
+    is_own = at_kinks is None and other is None and is_of_catalog(definition)
+    return ActivationFunction(definition, at_kinks=at_kinks, surrogate=other, is_closed=is_own)
 
 
 def _kinks(record: Record) -> float | dict[float, float] | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import math
 import threading
 from collections.abc import Callable, Mapping
 from functools import cache
 from keyword import iskeyword
+from numbers import Real
 from typing import Any, overload
 
 from limen import catalog
@@ -23,7 +25,9 @@ from limen.formula.parse import parse
 from limen.formula.trace import trace
 from limen.function import ActivationFunction, AtKinks
 
-__all__ = ["activation", "find_definition", "get", "names", "register", "resolve"]
+__all__ = [
+    "activation", "find_definition", "get", "is_of_catalog", "names", "register", "resolve",
+]  # fmt: skip
 
 _registered: dict[str, ActivationFunction] = {}
 _lock = threading.Lock()
@@ -197,7 +201,20 @@ def _from_catalog(name: str) -> ActivationFunction:
 def _are_own(parameters: Mapping[str, object], function: ActivationFunction) -> bool:
     """Whether a function has these parameters already; -0.0 is another number than 0.0."""
     own = function.parameters
-    return all(name in own and repr(own[name]) == repr(v) for name, v in parameters.items())
+    return all(name in own and _is_same(own[name], given) for name, given in parameters.items())
+
+
+def _is_same(own: float, given: object) -> bool:
+    is_number = isinstance(given, Real) and not isinstance(given, bool)
+    return is_number and own == given and math.copysign(1, own) == math.copysign(1, given)
+
+
+def is_of_catalog(definition: Definition) -> bool:
+    """Whether it is a function of the catalogue, at the catalogue's own numbers."""
+    if definition.name not in catalog.RECORDS:
+        return False
+    own = _from_catalog(definition.name)
+    return own.expression is definition.expression and _are_own(definition.parameters, own)
 
 
 def _unknown(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import pickle
 from typing import Any
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 import limen
+from limen.binding import Binding
 from limen.errors import DtypeError, FormulaError, ShapeError, UnknownNameError
+from limen.record import Record, describe_function, restore_function
 
 SILU = limen.get("silu")
 GATED = limen.get("swiglu")
@@ -247,7 +250,7 @@ def test_a_function_at_its_own_numbers_has_them_in_its_kernel(
     monkeypatch.setenv("LIMEN_TIER", "general")
     assert "alpha" not in aptx.source().split("def kernel")[1]
     assert "float32(where_2 * sigmoid_1)" in aptx.source()
-    assert limen.get("aptx", alpha=1.0) is aptx
+    assert limen.get("aptx", alpha=1.0) is aptx and limen.get("aptx", alpha=1) is aptx
     assert limen.get("threshold", replacement=-0.0) is not limen.get("threshold")
     # One of many shares its kernel, whatever the numbers; there they are arguments.
     moved = aptx.with_parameters(alpha=1.0)
@@ -258,6 +261,20 @@ def test_a_function_at_its_own_numbers_has_them_in_its_kernel(
     np.testing.assert_allclose(
         aptx.derivative("alpha")(x), moved.derivative("alpha")(x), rtol=1e-6, atol=0
     )
+
+
+@pytest.mark.parametrize("name", [n for n in limen.names() if limen.get(n).parameters])
+def test_a_function_that_was_kept_has_the_same_kernels(name: str) -> None:
+    f = limen.get(name)
+    described = json.loads(json.dumps(describe_function(f)))
+    restored = [restore_function(Record(described, "a record")), pickle.loads(pickle.dumps(f))]
+    for other in restored:
+        assert other == f
+        for direction in ("forward", "backward"):
+            assert other.source(direction) == f.source(direction)
+    described["parameters"] = dict.fromkeys(described["parameters"], 0.375)
+    moved = restore_function(Record(described, "a record"))
+    assert not Binding.of(moved).is_closed
 
 
 def test_numpy_numbers_are_parameter_values() -> None:
