@@ -78,11 +78,11 @@ def main(former: str, file: str, seconds: str = "0") -> None:
     rows = {(c.name, c.derivative, c.dtype): c for c in read(path)}
     for key, certificate in track(list(rows.items()), "certificates"):
         is_slow = certificate.seconds > float(seconds)
-        if not is_slow or certificate.dtype != "float32":
+        if not is_slow or certificate.dtype != "float32" or certificate.inputs != certificate.of:
             continue
         f = function_of(certificate)
         hash_ = source_hash(f.derivative(int(certificate.derivative)), "float32")
-        if hash_ == certificate.kernel or certificate.inputs != certificate.of:
+        if hash_ == certificate.kernel:
             continue
         carried = carry(Path(former), certificate, f, hash_)
         print(key, "left as it was" if carried is None else carried.method, flush=True)
@@ -112,9 +112,7 @@ def carry(
             if len(changed) > MOST:
                 return None
     found = changed_by(certificate, f, changed)
-    if found is None:
-        return None
-    return replace(found, kernel=hash_)
+    return found and replace(found, kernel=hash_)
 
 
 def changed_by(

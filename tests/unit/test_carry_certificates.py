@@ -70,3 +70,15 @@ def test_what_may_have_been_undecided_needs_another_certificate(certificate: Cer
     doubtful = replace(certificate, undecided=3)
     assert carrying.changed_by(doubtful, SILU, [carrying.Change(X, OFF, RIGHT)]) is None
     assert carrying.changed_by(doubtful, SILU, []).undecided == 3
+
+
+def test_a_sample_stays_as_it_was(
+    certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carrying, "carry", lambda *given: pytest.fail("there is nothing to carry"))
+    glu = replace(certificate, name="glu", derivative="gate", inputs=1000, kernel="former")
+    path = tmp_path / "certificates.json"
+    carrying.write(path, {("glu", "gate", "float32"): glu})
+    before = path.read_text()
+    carrying.main(str(tmp_path), str(path))
+    assert path.read_text() == before
