@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+import limen
 from limen.certify.measure import FORMATS, is_tight
 from limen.certify.reference import Reference
-from limen.formula.expression import input_, parameter, substitute, walk
+from limen.formula.expression import add, input_, parameter, substitute, walk
 from limen.formula.parse import parse
+from limen.formula.stabilize import stable
 from limen.kernels.economy import ECONOMIES, Economy, economical
 
 X, U = input_("x"), parameter("u")
@@ -36,18 +38,27 @@ def test_economy_takes_nothing_off(economy):
     for node in walk(after):
         negative = [a for a in node.arguments if a.is_constant and a.payload < 0]
         assert node.operation != "add" or not negative
-        # The only sign is that of e^(-|u|).
+        # The only signs are those inside e^(-|u|) and sigmoid(-2u).
         if node.operation == "multiply" and negative:
-            assert node.arguments[1].operation == "abs"
+            assert node.arguments[1].operation in {"abs", "input"}
 
 
 @pytest.mark.parametrize("economy", ECONOMIES, ids=lambda economy: economy.name)
 def test_economy_is_applied(economy):
     before, after = sides(economy)
+    if economy.beside is not None:
+        assert economical(before) is before
+        beside = stable(substitute(parse(economy.beside, parameters="u"), {U: X}))
+        before, after = add(before, beside), add(after, beside)
     assert economical(before) is not before
     assert {node.operation for node in walk(economical(before))} == {
         node.operation for node in walk(after)
     }
+
+
+def test_slope_of_one_plus_tangent_takes_one_exponential():
+    kernel = limen.get("aptx").source("backward", "float16").partition("def kernel")[2]
+    assert "sigmoid" in kernel and "sech" not in kernel and "tanh" not in kernel
 
 
 def test_the_longest_product_is_taken():

@@ -8,13 +8,15 @@ only: formulas are shown, and derivatives taken, in the form that says what they
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import cache
 
-from limen.formula.expression import Expression, evaluate, parameter, rebuild, substitute
+from limen.formula.expression import Expression, evaluate, parameter, rebuild, substitute, walk
 from limen.formula.normal import Product, as_product
 from limen.formula.parse import parse
 from limen.formula.rewrite import match
+from limen.formula.stabilize import canonical
 
 __all__ = ["ECONOMIES", "Economy", "economical"]
 
@@ -41,11 +43,13 @@ class Economy:
         name: what it is about.
         before: the product replaced, of any `u`; its first factor finds `u`.
         after: the formula put in its place.
+        beside: what else must be computed anyway, where the form is cheaper for that alone.
     """
 
     name: str
     before: str
     after: str
+    beside: str | None = None
 
 
 ECONOMIES: tuple[Economy, ...] = (
@@ -55,6 +59,13 @@ ECONOMIES: tuple[Economy, ...] = (
     Economy("secant over its argument", f"sech({_LOG}) / (1 + sigmoid(u))", f"1 / (2 * {_D1})"),
     Economy("secant of logarithm", f"sech({_LOG})", f"(1 + sigmoid(u)) / (2 * {_D1})"),
     Economy("tangent of logarithm", f"tanh({_LOG})", f"{_N1} / {_D1}"),
+    # The slope of 1 + tanh(u), which is 2 sigmoid(2u).
+    Economy(
+        "square of secant",
+        "sech(u)**2",
+        "4 * sigmoid(2 * u) * sigmoid(-2 * u)",
+        beside="sigmoid(2 * u)",
+    ),
 )
 """All economies, in the order they are tried. Source: A&S 4.5.1 to 4.5.6."""
 
@@ -63,33 +74,34 @@ _PRODUCTS = {"multiply", "divide", "power", "sqrt"}
 
 def economical(root: Expression) -> Expression:
     """The expression with every economy that fits, in products as long as they go."""
+    present = set(walk(root))
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
         if node.operation not in _PRODUCTS:
-            arguments = tuple(map(_cheaper, arguments))
+            arguments = tuple(_cheaper(argument, present) for argument in arguments)
         return rebuild(node, arguments)
 
-    return _cheaper(evaluate(root, visit))
+    return _cheaper(evaluate(root, visit), present)
 
 
-def _cheaper(node: Expression) -> Expression:
-    """A product whose factors have been dealt with."""
+def _cheaper(node: Expression, present: Set[Expression]) -> Expression:
+    """A product whose factors have been dealt with, among what else is present."""
     operations = {base.operation for base in as_product(node).powers}
     if not operations & {"tanh", "sech"}:
         return node
     product = as_product(node).copy()
-    changed = [_apply(economy, product) for economy in ECONOMIES]
+    changed = [_apply(economy, product, present) for economy in ECONOMIES]
     return product.build() if any(changed) else node
 
 
-def _apply(economy: Economy, product: Product) -> bool:
+def _apply(economy: Economy, product: Product, present: Set[Expression]) -> bool:
     """Replaces what fits in place, as often as it does; whether it did."""
-    before, after = _sides(economy)
+    before, after = map(_formula, (economy.before, economy.after))
     anchor = next(iter(as_product(before).powers))
     found = False
     for base in list(product.powers):
         bound = match(anchor, base)
-        if bound is None:
+        if bound is None or not _is_beside(economy, bound, present):
             continue
         pattern = as_product(substitute(before, {_U: bound}))
         times = _how_often(pattern, product)
@@ -106,6 +118,13 @@ def _how_often(pattern: Product, product: Product) -> int:
     return max(0, int(min(ratios)))
 
 
+def _is_beside(economy: Economy, u: Expression, present: Set[Expression]) -> bool:
+    """Whether what an economy shares with is present."""
+    if economy.beside is None:
+        return True
+    return canonical(substitute(_formula(economy.beside), {_U: u})) in present
+
+
 @cache
-def _sides(economy: Economy) -> tuple[Expression, Expression]:
-    return parse(economy.before, parameters="u"), parse(economy.after, parameters="u")
+def _formula(text: str) -> Expression:
+    return parse(text, parameters="u")
