@@ -15,7 +15,7 @@ from limen.kernels.plan import Plan, backward_plan, forward_plan
 
 if TYPE_CHECKING:
     from limen.function import ActivationFunction
-    from limen.kernels.tuned.table import Table
+    from limen.kernels.tuned.powers import Tuned
 
 __all__ = ["BY", "Binding"]
 
@@ -152,8 +152,8 @@ class Binding:
         found = far_limits(f.expression, f.inputs[0], f.parameters)
         return known_limits(f.expression, f.inputs[0], f.parameters) if found is None else found
 
-    def _tuned_tables(self, direction: str, dtype: str) -> tuple[Table, ...]:
-        """The fitted tables that serve a direction; none where the general tier does."""
+    def _tuned_tables(self, direction: str, dtype: str) -> tuple[Tuned, ...]:
+        """The tables that serve a direction; none where the general tier does."""
         if dtype != "float32" or direction not in _TUNED:
             return ()
         from limen.kernels.tuned.tier import tuned_table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,12 @@ from limen.binding import Binding
 from limen.errors import LimenError
 from limen.function import ActivationFunction
 from limen.kernels.tuned.kernel import is_supported
+from limen.kernels.tuned.powers import Tuned
 from limen.kernels.tuned.store import Entry, find, formula_of, keep, private_folder
-from limen.kernels.tuned.table import Table
 from limen.kernels.tuned.tier import tuned_kernel
 from limen.registry import get
 from limen.tuning.curve import gate_curve
+from limen.tuning.exponential import powers_of
 from limen.tuning.search import candidates
 from limen.tuning.target import Target
 from limen.tuning.trial import (
@@ -116,11 +117,7 @@ def fit(function: ActivationFunction, order: int = 0, progress: Progress | None 
     if not is_supported():
         raise LimenError("the tuned tier needs a CPU with AVX-512, VBMI included")
     tell = progress or (lambda what, share: None)
-    general = measure_speed(made.trial("forward", None)).general
-    for stricter in _STRICTER:
-        fitting = partial(tell, "fitting")
-        layouts = candidates(made.target, made.is_factor, general, stricter, fitting)
-        tables = [layout.table for layout in layouts[:_TRIED]]
+    for tables in made.tables(partial(tell, "fitting")):
         for table in _ranked(made, tables, tell):
             trying = partial(tell, "trying the best")
             tried = try_inputs(made.alone(table), table, progress=trying)
@@ -159,7 +156,7 @@ def certify(
     return replace(entry, certificate=figures)
 
 
-def _ranked(made: _Made, tables: list[Table], tell: Progress) -> list[Table]:
+def _ranked(made: _Made, tables: list[Tuned], tell: Progress) -> list[Tuned]:
     """The tables that pass a quick trial, the fastest first."""
     passed = []
     for place, table in enumerate(tables):
@@ -174,7 +171,7 @@ def _ranked(made: _Made, tables: list[Table], tell: Progress) -> list[Table]:
     return [table for _, _, table in sorted(passed, key=lambda found: found[:2])]
 
 
-def _largest_product_error(made: _Made, table: Table, **options: Any) -> float:
+def _largest_product_error(made: _Made, table: Tuned, **options: Any) -> float:
     """That of every direction in which a table is multiplied with; 0 where it is in none."""
     products = [trial for trial in made.trials(table).values() if trial.factors]
     errors = (largest_product_error(trial, table, **options) for trial in products)
@@ -225,20 +222,34 @@ class _Made:
         self.is_factor = is_gated or order == 1
         self._directions = ("forward", "backward") if order == 1 else ("forward",)
 
-    def alone(self, table: Table | None) -> Trial:
+    def tables(self, progress: Callable[[float], None]) -> Iterator[list[Tuned]]:
+        """The tables worth a trial; once more where no table passes.
+
+        To a table of powers there is no alternative: it is exact, and cheaper than what is fitted.
+        """
+        powers = None if self._function.is_gated else powers_of(self.target)
+        if powers is not None:
+            yield [powers]
+            return
+        general = measure_speed(self.trial("forward", None)).general
+        for stricter in _STRICTER:
+            layouts = candidates(self.target, self.is_factor, general, stricter, progress)
+            yield [layout.table for layout in layouts[:_TRIED]]
+
+    def alone(self, table: Tuned | None) -> Trial:
         """The kernels of the target itself; without a table, the general one against itself."""
         return self._trial(self._alone, "forward", table)
 
-    def trial(self, direction: str, table: Table | None) -> Trial:
+    def trial(self, direction: str, table: Tuned | None) -> Trial:
         """The kernels of a direction that a table may serve."""
         owner = self._derived if direction == "forward" else self._function
         return self._trial(owner, direction, table)
 
-    def trials(self, table: Table) -> dict[str, Trial]:
+    def trials(self, table: Tuned) -> dict[str, Trial]:
         """The kernels of every direction that a table may serve."""
         return {direction: self.trial(direction, table) for direction in self._directions}
 
-    def _trial(self, owner: ActivationFunction, direction: str, table: Table | None) -> Trial:
+    def _trial(self, owner: ActivationFunction, direction: str, table: Tuned | None) -> Trial:
         binding = Binding.of(owner)
         plan = binding.plan(direction)
         general, numbers = binding.general(direction, "float32")
@@ -248,7 +259,7 @@ class _Made:
             tuned = tuned_kernel(tables, plan, general, binding.title(direction, "float32"))
         return Trial(self.target, general, tuned, numbers, plan.inputs, len(plan.outputs))
 
-    def _companions(self, direction: str) -> tuple[Table, ...]:
+    def _companions(self, direction: str) -> tuple[Tuned, ...]:
         """The table of what the gate lets through, which its backward pass needs as well."""
         f = self._function
         if direction == "forward" or not f.is_gated:
@@ -261,7 +272,7 @@ class _Made:
             )
         return (entry.table,)
 
-    def entry(self, table: Table, tried: Tried, products: float) -> Entry:
+    def entry(self, table: Tuned, tried: Tried, products: float) -> Entry:
         """What is kept of a table that passed."""
         speeds = measured(self.trials(table))
         found: dict[str, Any] = asdict(tried)

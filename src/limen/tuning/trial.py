@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from limen.formula.definition import GATED, PLAIN
 from limen.kernels.cache import Kernel
-from limen.kernels.tuned.table import Table
+from limen.kernels.tuned.powers import Tuned
 from limen.tuning.target import Target, spacing, worst_factors
 
 __all__ = ["Speed", "Trial", "Tried", "largest_product_error", "measure_speed", "try_inputs"]
@@ -86,7 +86,7 @@ class Trial:
 
 
 def try_inputs(
-    trial: Trial, table: Table, *, step: int = 1, progress: Progress | None = None
+    trial: Trial, table: Tuned, *, step: int = 1, progress: Progress | None = None
 ) -> Tried:
     """Compares the tiers where the table is at work, and here and there elsewhere.
 
@@ -122,7 +122,7 @@ def try_inputs(
     return Tried(done, worst, where, differing)
 
 
-def _blocks(table: Table, step: int) -> Iterator[Callable[[], Singles]]:
+def _blocks(table: Tuned, step: int) -> Iterator[Callable[[], Singles]]:
     """The inputs of a trial, block by block of bit patterns, each made when its turn comes."""
     ends = np.array([_SMALL, max(table.highest, -table.lowest)], np.float32).view(np.uint32)
     first, last = int(ends[0]), int(ends[1]) + _BLOCK
@@ -147,7 +147,7 @@ def _errors(target: Target, x: Singles, tuned: Singles, general: Singles) -> NDA
 
 
 def largest_product_error(
-    trial: Trial, table: Table, *, step: int = 1, progress: Progress | None = None
+    trial: Trial, table: Tuned, *, step: int = 1, progress: Progress | None = None
 ) -> float:
     """The largest error in ULP of a product with the function, where errors count most.
 

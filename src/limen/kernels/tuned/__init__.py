@@ -1,1 +1,1 @@
-"""The tuned tier: fitted tables, for float32 on CPUs with AVX-512. The rest of limen is without."""
+"""The tuned tier: tables, for float32 on CPUs with AVX-512. The rest of limen is without."""

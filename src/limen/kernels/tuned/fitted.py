@@ -6,32 +6,11 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
+from limen.kernels.tuned.outcome import ROOM, Outcome
 from limen.kernels.tuned.table import ROUNDER, Table
 from limen.kernels.tuned.vector import Vector, fma, fma_down, segments_of
 
-__all__ = ["Outcome", "flow", "flows", "product", "value"]
-
-
-# A product with this is subnormal where a number is below 2^-102: then terms of it that count, 24
-# and more bits below, may have been lost to underflow.
-_ROOM = 2.0**-24
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of sixteen numbers.
-
-    Attributes:
-        result: right in every lane that is not odd.
-        is_odd: the lanes whose result is NaN, infinite, 0 or next to nothing.
-        mended: right as well in odd lanes whose result is 0 and shall be.
-        is_left: the odd lanes that are left to the general tier.
-    """
-
-    result: Vector
-    is_odd: ir.Value
-    mended: Vector
-    is_left: ir.Value
+__all__ = ["flow", "flows", "product", "value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +61,7 @@ def value(x: Vector, table: Table) -> tuple[Outcome, ...]:
     b = x.builder
     is_zero, at_zero = _zero(x, s, table)
     mended = result if table.is_folded else at_zero.where(is_zero, result)
-    is_odd = (result if table.rests is None else result * _ROOM).is_not_normal()
+    is_odd = (result if table.rests is None else result * ROOM).is_not_normal()
     return (Outcome(result, is_odd, mended, b.and_(is_odd, b.not_(is_zero))),)
 
 
@@ -105,7 +84,7 @@ def flow(grad_output: Vector, x: Vector, table: Table) -> tuple[Outcome, ...]:
     is_blocked = _is_blocked(slope, s)
     is_flat = b.and_(grad.equals(0.0), b.not_(slope.is_not_normal()))
     mended = grad.lift(0.0).where(is_blocked, (grad * slope).where(is_flat, result))
-    is_odd = (result * _ROOM).is_not_normal()
+    is_odd = (result * ROOM).is_not_normal()
     is_left = b.and_(is_odd, b.not_(b.or_(is_blocked, is_flat)))
     return (Outcome(result, is_odd, mended, is_left),)
 
@@ -120,7 +99,7 @@ def product(gate: Vector, value: Vector, table: Table) -> tuple[Outcome, ...]:
     height = s.c0 + s.v
     is_flat = b.and_(factor.equals(0.0), b.not_(height.is_not_normal()))
     mended = (factor * at_zero).where(is_zero, (factor * height).where(is_flat, result))
-    is_odd = (result * _ROOM).is_not_normal()
+    is_odd = (result * ROOM).is_not_normal()
     is_left = b.and_(is_odd, b.not_(b.or_(is_zero, is_flat)))
     return (Outcome(result, is_odd, mended, is_left),)
 
@@ -149,7 +128,7 @@ def _flow_to_gate(grad_output: Vector, gate: Vector, value: Vector, table: Table
     is_flat = b.and_(is_flat, b.not_(slope.is_not_normal()))
     mended = grad.lift(0.0).where(is_blocked, (factor * slope).where(is_flat, result))
     # Of a small factor, what it lacks may be lost to underflow.
-    is_odd = b.or_((result * _ROOM).is_not_normal(), (factor * _ROOM).is_not_normal())
+    is_odd = b.or_((result * ROOM).is_not_normal(), (factor * ROOM).is_not_normal())
     return Outcome(result, is_odd, mended, b.and_(is_odd, b.not_(b.or_(is_blocked, is_flat))))
 
 

@@ -9,7 +9,7 @@ from functools import cache
 
 from limen.kernels.plan import GRAD_OUTPUT, Plan
 from limen.kernels.statements import outputs
-from limen.kernels.tuned.table import Table
+from limen.kernels.tuned.powers import Powers, Tuned
 
 __all__ = ["is_supported", "to_source"]
 
@@ -33,11 +33,11 @@ def is_supported() -> bool:
     return all(features.get(feature, False) for feature in _NEEDED)
 
 
-def to_source(tables: Sequence[Table], plan: Plan, title: str) -> str:
+def to_source(tables: Sequence[Tuned], plan: Plan, title: str) -> str:
     """The source of the tuned kernel; it calls a `general` kernel that its module is given.
 
     Args:
-        tables: the fitted table of the function, or of the derivative in a backward plan; for two
+        tables: the table of the function, or of the derivative in a backward plan; for two
             gradients both, the derivative's first.
         plan: the plan of the general kernel.
         title: what the docstring of the source says first.
@@ -59,12 +59,12 @@ def to_source(tables: Sequence[Table], plan: Plan, title: str) -> str:
         "",
         "from numba import carray, float32, int32",
         "",
-        f"from limen.kernels.tuned.fitted import {formula}",
+        f"from limen.kernels.tuned.{_formulas(tables)} import {formula}",
+        "from limen.kernels.tuned.powers import table_from_data",
         "from limen.kernels.tuned.sweep import GROUP, TILE, on_stack, sweep_of",
-        "from limen.kernels.tuned.table import Table",
         "",
         f"tables = {pprint.pformat(data, width=100, compact=True, sort_dicts=False)}",
-        f"sweep = sweep_of({formula}, *map(Table.from_data, tables))",
+        f"sweep = sweep_of({formula}, *map(table_from_data, tables))",
         "",
         "",
         f"def kernel({', '.join([*arrays, *written, *numbers])}):",
@@ -85,8 +85,13 @@ def to_source(tables: Sequence[Table], plan: Plan, title: str) -> str:
     return "\n".join(lines)
 
 
+def _formulas(tables: Sequence[Tuned]) -> str:
+    """The module of the formulas that tables are for."""
+    return "exponential" if isinstance(tables[0], Powers) else "fitted"
+
+
 def _formula(plan: Plan) -> str:
-    """The name of the formula of `fitted` that computes what a plan does."""
+    """The name of the formula that computes what a plan does."""
     is_backward = plan.inputs[0] == GRAD_OUTPUT
     if len(plan.inputs) - is_backward == 1:
         return "flow" if is_backward else "value"

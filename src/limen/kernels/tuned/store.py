@@ -19,7 +19,7 @@ from typing import Any
 from limen.formula.expression import Expression
 from limen.formula.show import to_text
 from limen.kernels.cache import folder
-from limen.kernels.tuned.table import Table
+from limen.kernels.tuned.powers import Tuned, table_from_data
 
 __all__ = ["SHIPPED", "Entry", "find", "formula_of", "keep", "private_folder"]
 
@@ -36,7 +36,7 @@ class Entry:
     Attributes:
         formula: the function's formula with its parameters' values, as `formula_of` has it.
         title: what people call the function.
-        table: the fitted table.
+        table: the table.
         serves: "forward" and "backward": the directions in which it is used.
         trial: what comparing it with the general tier on every float32 has found.
         speed: nanoseconds to an element of both tiers and a copy, for each direction.
@@ -45,7 +45,7 @@ class Entry:
 
     formula: str
     title: str
-    table: Table
+    table: Tuned
     serves: tuple[str, ...]
     trial: Mapping[str, Any]
     speed: Mapping[str, Any]
@@ -80,7 +80,7 @@ class Entry:
                 than the one that was tried and certified.
         """
         data = json.loads(text)
-        table = Table.from_data(data["table"])
+        table = table_from_data(data["table"])
         if table.digest != data["digest"]:
             raise ValueError("the table is not the one that was certified")
         kept = {name: data[name] for name in ("formula", "title", "trial", "speed", "certificate")}

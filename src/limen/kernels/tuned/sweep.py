@@ -21,8 +21,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from limen.kernels.tuned.fitted import Outcome
-from limen.kernels.tuned.table import Table
+from limen.kernels.tuned.outcome import Outcome
+from limen.kernels.tuned.powers import Tuned
 from limen.kernels.tuned.vector import (
     FLOAT,
     FLOATS,
@@ -53,14 +53,14 @@ _ALL_CACHES, _DATA = 3, 1  # of the instruction `llvm.prefetch`
 _GROUP = 4  # masks looked at together: as many as an index has bits for
 
 
-def sweep_of(formula: Formula, *tables: Table) -> Any:
+def sweep_of(formula: Formula, *tables: Tuned) -> Any:
     """The intrinsic `sweep(inputs, outputs, start, stop, left, left_at)` for a formula.
 
     It returns how many elements are left to the general tier. Their inputs are in the arrays
     `left`, their distances from `start` in `left_at`.
 
     Args:
-        formula: one of `fitted`, of a vector from each input and the tables.
+        formula: one of `fitted` or `exponential`, of a vector from each input and the tables.
         tables: what it computes with.
     """
 

@@ -11,8 +11,8 @@ from limen.formula.expression import Expression
 from limen.kernels.cache import Kernel, compile_around
 from limen.kernels.plan import Plan
 from limen.kernels.tuned.kernel import is_supported, to_source
+from limen.kernels.tuned.powers import Tuned
 from limen.kernels.tuned.store import find, formula_of
-from limen.kernels.tuned.table import Table
 
 __all__ = ["TIERS", "tuned_kernel", "tuned_source", "tuned_table", "wanted_tier"]
 
@@ -34,7 +34,7 @@ def wanted_tier() -> str:
 
 def tuned_table(
     expression: Expression, parameters: Mapping[str, float], direction: str, dtype: str
-) -> Table | None:
+) -> Tuned | None:
     """The table that serves a function in a direction; None where the general tier does.
 
     Args:
@@ -51,17 +51,17 @@ def tuned_table(
     return entry.table
 
 
-def tuned_source(tables: tuple[Table, ...], plan: Plan, title: str) -> str:
+def tuned_source(tables: tuple[Tuned, ...], plan: Plan, title: str) -> str:
     """The source of the tuned kernel, as it is compiled."""
     return to_source(tables, plan, _title(title))
 
 
 @lru_cache(maxsize=256)
-def tuned_kernel(tables: tuple[Table, ...], plan: Plan, general: Kernel, title: str) -> Kernel:
+def tuned_kernel(tables: tuple[Tuned, ...], plan: Plan, general: Kernel, title: str) -> Kernel:
     """The native tuned kernel of a float32 plan.
 
     Args:
-        tables: the fitted tables of what the plan computes, or multiplies with.
+        tables: the tables of what the plan computes, or multiplies with.
         plan: the plan.
         general: its general kernel, which computes what the tables do not serve.
         title: the first line of the source.

@@ -29,6 +29,7 @@ NUMBERS = ir.Constant(WORDS, list(range(LANES)))  # of the lanes
 
 _SIGN = 1 << 31
 _DOWNWARDS = 0x01 | 0x08  # an instruction's own rounding, and no exceptions
+_CURRENT = 0x04  # the rounding that is set
 # Everything but positive and negative normal numbers: bits of the instruction VFPCLASSPS.
 _NOT_NORMAL = 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x20 | 0x80
 
@@ -106,6 +107,10 @@ class Vector:
         """This vector where the condition holds, else the other."""
         return Vector(self.builder, self.builder.select(condition, self.ir, otherwise.ir))
 
+    def exceeds(self, other: Vector | float) -> ir.Value:
+        """Whether x is larger; false for NaN."""
+        return self.builder.fcmp_ordered(">", self.ir, self.lift(other).ir)
+
     def equals(self, other: Vector | float) -> ir.Value:
         """Whether the numbers are the same; false for NaN."""
         return self.builder.fcmp_ordered("==", self.ir, self.lift(other).ir)
@@ -114,6 +119,13 @@ class Vector:
         """Whether a number is NaN, infinite, subnormal or 0."""
         name = "llvm.x86.avx512.fpclass.ps.512"
         return call(self.builder, name, MASK, [self.ir, ir.Constant(WORD, _NOT_NORMAL)])
+
+    def scaled_by(self, power: Vector) -> Vector:
+        """x 2^power, the power rounded down; infinite, subnormal or 0 where that is."""
+        all_lanes, rounding = ir.Constant(ir.IntType(LANES), -1), ir.Constant(WORD, _CURRENT)
+        arguments = [self.ir, power.ir, self.ir, all_lanes, rounding]
+        name = "llvm.x86.avx512.mask.scalef.ps.512"
+        return Vector(self.builder, call(self.builder, name, FLOATS, arguments))
 
     def chosen(self, row: Sequence[float]) -> Vector:
         """The number of a row of 32 for each lane, of which this vector is `segments_of`."""
