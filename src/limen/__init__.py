@@ -58,7 +58,7 @@ def __getattr__(name: str) -> Any:
 def _named(name: str) -> Any:
     """A function of the catalogue, or an operation for traced functions."""
     from limen.catalog import find
-    from limen.formula.trace import operation_functions
+    from limen.formula.traced import operation_functions
     from limen.registry import get
 
     if find(name) is not None:
@@ -70,7 +70,7 @@ def _named(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    from limen.formula.trace import operation_functions
+    from limen.formula.traced import operation_functions
     from limen.registry import names
 
     return sorted({*__all__, *names(), *operation_functions()})

@@ -13,7 +13,8 @@ from limen import memory
 from limen.binding import BY
 from limen.errors import ShapeError
 from limen.formula.definition import Definition
-from limen.formula.trace import Traced, compose
+from limen.formula.trace import compose
+from limen.formula.traced import Traced
 from limen.kernels.arrays import FLOATS, Array, as_input, kernel_dtype, output, together
 from limen.launchers import Launchers
 from limen.properties import Properties

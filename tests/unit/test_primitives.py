@@ -11,102 +11,39 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import llvmlite.binding
-import numba
 import numpy as np
 import pytest
 from flint import arb, ctx
+from primitive_loops import (
+    INF,
+    LARGEST,
+    MODULES,
+    NAN,
+    REFERENCES,
+    SMALLEST_NORMAL,
+    SPACING,
+    compiled,
+    evaluate,
+    kernel_of,
+    points,
+    same,
+)
 
-from limen.kernels.pipeline import Inlined
 from limen.kernels.primitives import extended, extended_error, plain
 from limen.kernels.primitives.binding import EXTENDED, bind
 from limen.kernels.primitives.lanes import HAS_FMA
 
 ROOT = Path(__file__).resolve().parents[2]
-LARGEST = float(np.finfo(np.float64).max)
-SMALLEST_NORMAL, SPACING = 2.0**-1022, 2.0**-1074
-INF, NAN = math.inf, math.nan
-MODULES = [plain, extended]
-FLOATS = numba.types.Array(numba.float64, 1, "C")
 #: Relative error, and the magnitude of results down to which it is promised.
 BOUNDS = {plain: (2.0**-50 if HAS_FMA else 2.0**-49, 1e-300), extended: (2.0**-60, 1e-290)}
-
-REFERENCES: dict[str, Callable[[arb], arb]] = {
-    "exp": lambda x: x.exp(),
-    "expm1": lambda x: x.expm1(),
-    "log": lambda x: x.log(),
-    "log1p": lambda x: x.log1p(),
-    "sin": lambda x: x.sin(),
-    "cos": lambda x: x.cos(),
-    "sin_plus_cos": lambda x: x.sin() + x.cos(),
-    "sinh": lambda x: x.sinh(),
-    "cosh": lambda x: x.cosh(),
-    "tanh": lambda x: x.tanh(),
-    "sech": lambda x: x.sech(),
-    "sigmoid": lambda x: 1 / (1 + (-x).exp()),
-    "softplus": lambda x: x.exp().log1p() if x < 800 else x,
-    "tanhshrink": lambda x: x - x.tanh(),
-    "atan": lambda x: x.atan(),
-    "erf": lambda x: x.erf(),
-    "erfc": lambda x: x.erfc(),
-    "erfcx": lambda x: (x * x).exp() * x.erfc(),
-    "sqrt": lambda x: x.sqrt(),
-    "square": lambda x: x * x,
-    "reciprocal": lambda x: 1 / x,
-    "absolute": abs,
-    "neg": lambda x: -x,
-}
-PHASES = {"sin": 0.0, "cos": 0.5, "sin_plus_cos": -0.25}
 SUBNORMAL_RESULTS = ["exp", "sigmoid", "softplus", "sech", "erfc"]
 
 #: A whole vector is stored, and not on the stack.
 VECTOR_STORE = re.compile(r"mov(u|a|dq)\w+\s+%[xyz]mm\d+, -?\w*\(%(?!rsp|rbp)")
-
-#: How many arguments of each kind are drawn.
-COUNT = 250 if HAS_FMA else 40
-
-
-def compiled(module: ModuleType, body: str, *arrays: str) -> Any:
-    """A kernel that runs `body` for every i; `m` is the module of primitives."""
-    source = f"def kernel({', '.join(arrays)}):\n    for i in range({arrays[0]}.size):\n"
-    source += "".join(f"        {line}\n" for line in body.splitlines())
-    namespace: dict[str, Any] = {"m": module}
-    exec(source, namespace)
-    signature = numba.void(*[FLOATS] * len(arrays))
-    options = {"error_model": "numpy", "nogil": True, "pipeline_class": Inlined}
-    return numba.njit([signature], **options)(namespace["kernel"])
-
-
-@cache
-def kernel_of(module: ModuleType, name: str) -> Any:
-    if module is plain:
-        return compiled(module, f"y[i] = m.{name}(x[i])\nz[i] = 0.0", "x", "low", "y", "z")
-    return compiled(module, f"y[i], z[i] = m.{name}((x[i], low[i]))", "x", "low", "y", "z")
-
-
-def evaluate(module: ModuleType, name: str, x: np.ndarray, low: np.ndarray) -> Any:
-    """Both parts of the primitive's results (the second is 0 for the plain ones)."""
-    y, z = np.empty_like(x), np.empty_like(x)
-    kernel_of(module, name)(x, low, y, z)
-    return y, z
-
-
-def rounded(module: ModuleType, expression: str, *values: float) -> float:
-    """A formula over `a`, `b`, ... in the module's arithmetic, narrowed to float64."""
-    names = "ab"[: len(values)]
-    body = "".join(f"{name} = m.widen({name}_in[i])\n" for name in names)
-    kernel = compiled(
-        module, f"{body}y[i] = m.narrow({expression})", *(f"{name}_in" for name in names), "y"
-    )
-    result = np.empty(1)
-    kernel(*(np.array([float(value)]) for value in values), result)
-    return float(result[0])
 
 
 def reference(name: str, x: float, low: float) -> arb:
@@ -117,47 +54,6 @@ def reference(name: str, x: float, low: float) -> arb:
         if value.rel_accuracy_bits() > 150:
             break
     return value
-
-
-def same(a: float, b: float) -> bool:
-    """Equality that tells zeros apart and NaN not."""
-    return (math.isnan(a) and math.isnan(b)) or (
-        a == b and math.copysign(1, a) == math.copysign(1, b)
-    )
-
-
-def points(name: str, count: int = COUNT) -> np.ndarray:
-    """Arguments of every size, and those beside the primitive's roots."""
-    draw = np.random.default_rng(sum(name.encode()))
-    sign = draw.choice([-1.0, 1.0], count)
-    x = [
-        draw.normal(0, 3, count),
-        draw.uniform(-1, 1, count),
-        draw.uniform(-40, 40, count),
-        draw.uniform(-760, 760, count),
-        sign * np.ldexp(draw.uniform(1, 2, count), draw.integers(-1074, 1024, count)),
-        sign * np.ldexp(draw.uniform(1, 2, count), draw.integers(-70, 4, count)),
-        np.array([LARGEST, -LARGEST, SPACING, -SPACING, SMALLEST_NORMAL, 1.0, -1.0, 0.625, -0.625]),
-    ]
-    if name in PHASES:
-        ctx.prec = 200
-        multiples = [*range(-count // 2, count // 2), *draw.integers(-(10**9), 10**9, count)]
-        x.append(np.array([float(arb.pi() * (int(k) + arb(PHASES[name]))) for k in multiples]))
-        # The float64 nearest to a multiple of pi/2 of all.
-        x.append(np.array([6381956970095103.0 * 2.0**797, 1e22, 1e300]))
-    if name in ("log", "log1p"):
-        near = sign * np.ldexp(draw.uniform(1, 2, count), draw.integers(-53, -1, count))
-        x.append(near + 1.0 if name == "log" else near)
-    if name in ("erf", "erfc", "erfcx"):
-        x.append(draw.uniform(-28, 28, 2 * count))
-    if name in ("exp", "expm1", "sinh", "cosh"):
-        x.append(draw.uniform(709, 711, count))
-    values: np.ndarray = np.concatenate(x)
-    if name in ("log", "sqrt"):
-        values = np.abs(values)
-    if name == "log1p":
-        values = values[values > -1]
-    return values
 
 
 def second_parts(module: ModuleType, x: np.ndarray) -> np.ndarray:
@@ -273,175 +169,6 @@ def test_special_values(module: ModuleType, name: str, meaningless: float) -> No
         assert same(result, expected), (argument, value, low)
 
 
-@pytest.mark.parametrize(
-    ("expression", "values", "expected"),
-    [
-        ("m.mul(a, b)", (INF, 0.5), INF),
-        ("m.mul(m.mul(a, b), b)", (-INF, 0.5), -INF),
-        ("m.mul(a, b)", (INF, 0.0), NAN),
-        ("m.mul(a, b)", (1e200, 1e200), INF),
-        ("m.mul(m.mul(a, a), b)", (1e200, 0.5), INF),
-        ("m.add(a, b)", (INF, 1.0), INF),
-        ("m.add(m.add(a, b), b)", (LARGEST, LARGEST), INF),
-        ("m.sub(a, b)", (INF, INF), NAN),
-        ("m.sub(b, m.mul(a, b))", (INF, 1.0), -INF),
-        ("m.div(a, b)", (1.0, INF), 0.0),
-        ("m.div(a, b)", (-1.0, INF), -0.0),
-        ("m.div(a, m.mul(a, b))", (INF, 1.0), NAN),
-        ("m.div(a, b)", (1.0, 0.0), INF),
-        ("m.div(a, b)", (0.0, 0.0), NAN),
-        ("m.mul(a, m.sigmoid(a))", (-INF,), NAN),
-        ("m.mul(m.exp(a), m.sigmoid(m.neg(a)))", (INF,), NAN),
-        ("m.mul(a, b)", (-0.0, 5.0), -0.0),
-        ("m.add(a, b)", (-0.0, -0.0), -0.0),
-        ("m.sub(a, a)", (1.5,), 0.0),
-        ("m.tanh(m.mul(a, a))", (INF,), 1.0),
-        ("m.atan(m.mul(a, a))", (1e300,), math.pi / 2),
-        ("m.softplus(m.mul(a, a))", (1e300,), INF),
-        ("m.log(m.mul(a, a))", (1e300,), INF),
-        ("m.cos(m.mul(a, a))", (1e300,), NAN),
-        ("m.sqrt(m.mul(a, a))", (1e300,), INF),
-        ("m.erfc(m.neg(m.mul(a, a)))", (1e300,), 2.0),
-        ("m.square(m.reciprocal(a))", (-0.0,), INF),
-        ("m.exp(a)", (800.0,), INF),
-        ("m.mul(m.exp(a), b)", (800.0, 0.0), NAN),
-        ("m.select(m.less(a, b), a, m.div(b, a))", (-0.0, 1.0), -0.0),
-        ("m.power(a, b)", (0.0, 1.5), 0.0),
-        ("m.power(a, b)", (0.0, -1.5), INF),
-        ("m.power(a, b)", (INF, 0.5), INF),
-        ("m.power(a, b)", (INF, -0.5), 0.0),
-        ("m.power(a, b)", (-1.0, 0.5), NAN),
-        ("m.power(a, b)", (NAN, 0.5), NAN),
-        ("m.power(a, b)", (1e300, 1e300), INF),
-        ("m.power(a, b)", (1e300, -1e300), 0.0),
-    ],
-)
-def test_extended_formulas_meet_infinity_as_float64_does(
-    expression: str, values: tuple[float, ...], expected: float
-) -> None:
-    assert same(rounded(extended, expression, *values), expected)
-    assert same(rounded(plain, expression, *values), expected)
-
-
-def test_extended_arithmetic_keeps_a_hundred_bits() -> None:
-    draw = np.random.default_rng(7)
-    x = np.ldexp(draw.uniform(1, 2, (2, 500)), draw.integers(-30, 30, (2, 500)))
-    x *= draw.choice([-1.0, 1.0], (2, 500))
-    low = draw.uniform(-0.49, 0.49, (2, 500)) * (x * 2.0**-53)
-    operations = {
-        "add": arb.__add__,
-        "sub": arb.__sub__,
-        "mul": arb.__mul__,
-        "div": arb.__truediv__,
-    }
-    for name, operation in operations.items():
-        body = f"y[i], z[i] = m.{name}((a[i], al[i]), (b[i], bl[i]))"
-        y, z = np.empty(500), np.empty(500)
-        compiled(extended, body, "a", "al", "b", "bl", "y", "z")(x[0], low[0], x[1], low[1], y, z)
-        ctx.prec = 300
-        for i in range(500):
-            a, b = (arb(x[k, i]) + arb(low[k, i]) for k in (0, 1))
-            scale = abs(a) + abs(b) if name in ("add", "sub") else abs(operation(a, b))
-            assert abs(arb(y[i]) + arb(z[i]) - operation(a, b)) <= scale * 2.0**-100
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "relation"),
-    [
-        ((1.0, 0.0), (1.0, 1e-20), "<"),
-        ((1.0, -1e-20), (1.0, 0.0), "<"),
-        ((2.0, 1e-17), (2.0, -1e-17), ">"),
-        ((2.0, 1e-17), (2.0, 1e-17), "="),
-        ((0.0, 0.0), (-0.0, -0.0), "="),
-        ((-INF, NAN), (INF, 0.0), "<"),
-        ((INF, NAN), (INF, 0.0), "="),
-        ((NAN, 0.0), (1.0, 0.0), ""),
-        ((NAN, 0.0), (NAN, 0.0), ""),
-    ],
-)
-def test_extended_comparisons_look_at_both_parts(
-    a: tuple[float, float], b: tuple[float, float], relation: str
-) -> None:
-    pair = "(x[0], x[1]), (x[2], x[3])"
-    kernel = compiled(
-        extended,
-        f"y[0], y[1], y[2] = m.less({pair}), m.less_equal({pair}), m.equal({pair})",
-        "x",
-        "y",
-    )
-    y = np.empty(3)
-    kernel(np.array([*a, *b]), y)
-    assert y.tolist() == [relation == "<", relation in ("<", "="), relation == "="]
-
-
-#: Forms of the plain primitives that serve arguments in a range, and that range.
-CHEAPER: dict[str, tuple[Callable[[arb], arb], float, float]] = {
-    "decay": (lambda x: (-x).exp(), 0.0, 690.0),
-    "gaussian": (lambda x: (-x * x).exp(), -26.2, 26.2),
-    "inverse": (lambda x: 1 / x, 2.0**-1000, 2.0**1000),
-    "inverse_root": (lambda x: 1 / x.sqrt(), 2.0**-1000, 2.0**1000),
-    "log1p_of_fraction": (lambda x: x.log1p(), 0.0, 1.0),
-    "root": (lambda x: x.sqrt(), 2.0**-1000, 2.0**1000),
-}
-
-
-WAVES = ("sin", "cos", "sin_plus_cos")
-
-
-def test_both_modules_have_the_same_names() -> None:
-    waves = {f"{m}{w}{p}" for m in ("", "moderate_") for w in WAVES for p in ("", "_of_product")}
-    shared = set(plain.__all__) - {*CHEAPER, "fma"} - (waves - {*WAVES})
-    assert shared == set(extended.__all__) >= {*REFERENCES, "power", "widen", "narrow"}
-
-
-@pytest.mark.parametrize("name", WAVES)
-def test_moderate_arguments_have_the_same_sine(name: str) -> None:
-    x = points(name)
-    x = x[np.abs(x) <= 2.0**19]
-    some = np.ldexp(x, 500)  # so that the loop has lanes of both kinds
-    y, _ = evaluate(plain, name, np.stack([x, some]).T.ravel(), np.zeros(2 * x.size))
-    moderate, _ = evaluate(plain, f"moderate_{name}", x, np.zeros_like(x))
-    np.testing.assert_array_equal(moderate.view(np.int64), y[::2].view(np.int64))
-
-
-@pytest.mark.parametrize("name", WAVES)
-def test_sines_of_products_that_are_not_rounded(name: str) -> None:
-    draw = np.random.default_rng(3)
-    b = draw.uniform(0.1, 30.0, 8 * COUNT)
-    a = np.ldexp(draw.uniform(1, 2, b.size), draw.integers(-10, 128, b.size))
-    a[::2] = np.pi * draw.integers(1, 10**5, b.size // 2) / b[::2] / 4  # beside roots
-    a = a.astype(np.float32).astype(np.float64)
-    y = np.empty_like(a)
-    compiled(plain, f"y[i] = m.{name}_of_product(a[i], b[i])", "a", "b", "y")(a, b, y)
-    ctx.prec = 700
-    for p, q, computed in zip(a.tolist(), b.tolist(), y.tolist(), strict=True):
-        exact = REFERENCES[name](arb(p) * arb(q))
-        assert abs(arb(computed) - exact) <= 2.0**-50 * abs(exact), (p, q, computed)
-    near = np.abs(a * b) <= 2.0**19
-    moderate = np.empty(int(near.sum()))
-    compiled(plain, f"y[i] = m.moderate_{name}_of_product(a[i], b[i])", "a", "b", "y")(
-        a[near], b[near], moderate
-    )
-    np.testing.assert_array_equal(moderate.view(np.int64), y[near].view(np.int64))
-
-
-@pytest.mark.parametrize("name", CHEAPER)
-def test_cheaper_forms(name: str) -> None:
-    function, low, high = CHEAPER[name]
-    draw = np.random.default_rng(sum(name.encode()))
-    x = np.concatenate([[low, high], draw.uniform(low, min(high, 1e3), 2 * COUNT)])
-    sizes = np.ldexp(draw.uniform(1, 2, COUNT), draw.integers(-999, min(9, int(high)), COUNT))
-    x = np.concatenate([x, sizes[sizes <= high], -sizes[-sizes >= low]])
-    computed, _ = evaluate(plain, name, x, np.zeros_like(x))
-    ctx.prec = 300
-    for argument, value in zip(x.tolist(), computed.tolist(), strict=True):
-        exact = function(arb(argument))
-        assert abs(arb(value) - exact) <= 2.0**-50 * abs(exact), (argument, value)
-    ends, _ = evaluate(plain, name, np.array([NAN, INF]), np.zeros(2))
-    assert math.isnan(ends[0])
-    assert name not in ("decay", "gaussian") or ends[1] == 0.0
-
-
 @pytest.mark.parametrize("name", REFERENCES)
 @pytest.mark.parametrize("module", MODULES, ids=["plain", "extended"])
 def test_a_lane_does_not_know_its_neighbours(module: ModuleType, name: str) -> None:
@@ -483,6 +210,7 @@ def test_without_fused_multiply_add() -> None:
         "-p",
         "no:xdist",
         __file__,
+        str(Path(__file__).with_name("test_primitives_extended.py")),
     ]
     result = subprocess.run(
         [*here, "-k", "accuracy or special or bits"],

@@ -19,7 +19,8 @@ from limen.formula.definition import Definition
 from limen.formula.expression import Expression, apply, constant, input_, parameter
 from limen.formula.operations import OPERATIONS
 from limen.formula.parse import parse
-from limen.formula.trace import Traced, compose, operation_functions, trace
+from limen.formula.trace import compose, trace
+from limen.formula.traced import Traced, operation_functions
 
 FUNCTIONS = operation_functions()
 exp, where, clip, sigmoid = (FUNCTIONS[name] for name in ("exp", "where", "clip", "sigmoid"))

@@ -9,45 +9,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tuned_tiers import (
+    ENTRIES,
+    FACTORS,
+    HOSTILE,
+    SOME,
+    function_of,
+    inputs_of,
+    is_of_gate,
+    nearly_the_same,
+    needs_avx512,
+    owner_of,
+    same_bits,
+    tiers,
+)
 
 import limen
 from limen.binding import Binding
 from limen.errors import LimenError
 from limen.kernels.tuned import store, tier
-from limen.kernels.tuned.kernel import is_supported
 from limen.kernels.tuned.store import Entry, find, formula_of, keep
 from limen.kernels.tuned.table import SEGMENTS, Table
-from limen.tuning.layout import Grid, lay
-from limen.tuning.make import _Made, named_by
-from limen.tuning.segment import Form
-
-needs_avx512 = pytest.mark.skipif(not is_supported(), reason="needs AVX-512")
-
-SHIPPED = sorted(store.SHIPPED.glob("*.json"))
-ENTRIES = [Entry.from_json(path.read_text("utf-8")) for path in SHIPPED]
-
-
-def owner_of(entry: Entry) -> limen.ActivationFunction:
-    """The catalogue's function that an entry is of, or of whose derivative."""
-    return named_by(entry.title)[0]
-
-
-def function_of(entry: Entry) -> limen.ActivationFunction:
-    """The same, or its derivative."""
-    f, order = named_by(entry.title)
-    return f.derivative("gate" if f.is_gated else order) if order else f
 
 
 def served(direction: str) -> list[Entry]:
     return [entry for entry in ENTRIES if direction in entry.serves and not is_of_gate(entry)]
-
-
-def of_gates(direction: str) -> list[Entry]:
-    return [entry for entry in ENTRIES if direction in entry.serves and is_of_gate(entry)]
-
-
-def is_of_gate(entry: Entry) -> bool:
-    return owner_of(entry).is_gated
 
 
 @pytest.fixture
@@ -181,40 +167,25 @@ def test_other_parameters_have_no_table() -> None:
     assert table_of(limen.get("swish", beta=1.5)) is None
 
 
+@needs_avx512
+def test_gradients_of_a_gate_need_both_tables(own_folder: Path) -> None:
+    def tier_of(f: limen.ActivationFunction) -> list[bool]:
+        return ["tuned" in f.source(d).splitlines()[0] for d in ("forward", "backward")]
+
+    f = limen.get("swiglu")
+    assert tier_of(f) == [True, True]
+    assert tier_of(limen.activation("value * silu(gate)")) == [False, False]  # another formula
+    # Of a surrogate, the slope by the value is its own too.
+    assert tier_of(f.surrogate("geglu")) == [True, True]
+    own = next(entry for entry in ENTRIES if entry.title == "swiglu")
+    keep(replace(own, serves=()), own_folder)
+    assert tier_of(f) == [False, False]
+    grad, gate, value = (inputs_of(500, seed) for seed in range(3))
+    of_geglu = limen.get("geglu").backward(grad, gate, value)
+    assert all(map(same_bits, f.surrogate("geglu").backward(grad, gate, value), of_geglu))
+
+
 # --- What a kernel makes of an element -----------------------------------------------------------
-
-HOSTILE = np.array(
-    [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 1e-38, 3.4e38, -3.4e38, -12.7, 9.1, 200.0],
-    np.float32,
-)
-
-
-def tiers(f: limen.ActivationFunction, direction: str):
-    """The kernels of both tiers as functions of their inputs; two outputs one after the other."""
-    found = []
-    for kernel, numbers in (
-        Binding.of(f).general(direction, "float32"),
-        Binding.of(f).kernel(direction, "float32"),
-    ):
-
-        def run(*inputs: np.ndarray, kernel=kernel, numbers=numbers) -> np.ndarray:
-            outputs = 2 if f.is_gated and direction == "backward" else 1
-            out = np.full((outputs, inputs[0].size), 7.0, np.float32)
-            kernel(*inputs, *out, *numbers)
-            return out.ravel()
-
-        found.append(run)
-    return found
-
-
-def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    both_nan = np.isnan(a) & np.isnan(b)
-    return bool(np.all((a.view(np.uint32) == b.view(np.uint32)) | both_nan))
-
-
-def inputs_of(count: int, seed: int = 0) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    return (5 * random.standard_normal(count)).astype(np.float32)
 
 
 @needs_avx512
@@ -258,17 +229,6 @@ def test_a_stretch_in_which_nothing_is_served_is_the_general_tiers() -> None:
     assert same_bits(general(x), tuned(x))
 
 
-SOME = np.concatenate([HOSTILE, inputs_of(50), [-1.0, 1.0]]).astype(np.float32)
-FACTORS = np.concatenate([HOSTILE, [1.0, -1.0, 1e-30, 2e38]]).astype(np.float32)
-
-
-def nearly_the_same(expected: np.ndarray, found: np.ndarray) -> bool:
-    """Whether what is no ordinary number has the same bits, and all others the next to them."""
-    settled = ~np.isfinite(expected) | (expected == 0)
-    steps = np.abs(expected.view(np.int32).astype(np.int64) - found.view(np.int32))
-    return same_bits(expected[settled], found[settled]) and bool(np.max(steps[~settled]) <= 1)
-
-
 @needs_avx512
 @pytest.mark.parametrize("entry", served("backward"), ids=lambda entry: entry.title)
 def test_gradients_of_every_kind_meet_inputs_of_every_kind(entry: Entry) -> None:
@@ -296,145 +256,3 @@ def test_the_function_itself_runs_the_tuned_tier_in_place_and_on_many_threads() 
     assert same_bits(f(x), expected)
     assert same_bits(f(x.reshape(300, 1000).T).T.ravel(), expected)
     assert same_bits(f(x, out=x), expected)
-
-
-# --- Gates ---------------------------------------------------------------------------------------
-
-
-@needs_avx512
-@pytest.mark.parametrize("entry", of_gates("forward"), ids=lambda entry: entry.title)
-def test_gates_of_every_kind_meet_values_of_every_kind(entry: Entry) -> None:
-    general, tuned = tiers(function_of(entry), "forward")
-    gate, value = (a.ravel() for a in np.meshgrid(SOME, FACTORS))
-    assert nearly_the_same(general(gate, value), tuned(gate, value))
-
-
-@needs_avx512
-@pytest.mark.parametrize("entry", of_gates("backward"), ids=lambda entry: entry.title)
-def test_both_gradients_of_a_gate_are_those_of_the_general_tier(entry: Entry) -> None:
-    general, tuned = tiers(owner_of(entry), "backward")
-    gate, value, grad = (a.ravel() for a in np.meshgrid(SOME, FACTORS, FACTORS))
-    assert nearly_the_same(general(grad, gate, value), tuned(grad, gate, value))
-
-
-def fitted_gate(formula: str, high: float):
-    """Both tiers' gradients of a gate whose tables are made here, and not certified."""
-    f = limen.activation(formula)
-    tables = []
-    for order in (1, 0):
-        target = _Made(f, order).target
-        form = Form(6, bool(target.roots), False, False, is_flow=True)
-        low = 0.0 if target.parity != "none" else -9.0
-        tables.append(lay(target, Grid.over(low, high, 128), form, 0.8).table)
-    binding = Binding.of(f)
-    general, numbers = binding.general("backward", "float32")
-    plan, title = binding.plan("backward"), binding.title("backward", "float32")
-    tuned = tier.tuned_kernel(tuple(tables), plan, general, title)
-    for kernel in (general, tuned):
-
-        def run(*inputs: np.ndarray, kernel=kernel) -> np.ndarray:
-            out = np.full((2, inputs[0].size), 7.0, np.float32)
-            kernel(*inputs, *out, *numbers)
-            return out
-
-        yield run
-
-
-@needs_avx512
-def test_an_infinite_value_at_a_root_of_the_slope_is_no_blocked_neuron() -> None:
-    general, tuned = fitted_gate("value * sqrt(1 + gate**2)", 9.5)
-    gate, value, grad = (a.ravel() for a in np.meshgrid(SOME, FACTORS, FACTORS))
-    assert nearly_the_same(general(grad, gate, value), tuned(grad, gate, value))
-
-
-@needs_avx512
-def test_a_steep_slope_does_not_show_what_small_factors_have_lost() -> None:
-    _, tuned = fitted_gate("value * (3e8 * sigmoid(gate))", 9.5)
-    random = np.random.default_rng(0)
-    gate = random.uniform(-0.5, 0.5, 20_000).astype(np.float32)
-    grad, value = random.uniform(0.8e-19, 1e-19, (2, 20_000)).astype(np.float32)
-    exact = grad.astype(np.float64) * value * 3e8
-    exact *= limen.get("logistic").derivative()(gate.astype(np.float64))
-    error = np.abs(tuned(grad, gate, value)[0] - exact) / np.spacing(exact.astype(np.float32))
-    assert np.max(error) < 1
-
-
-@needs_avx512
-@pytest.mark.parametrize("entry", of_gates("forward"), ids=lambda entry: entry.title)
-def test_a_value_of_1_gives_what_the_certificate_is_about(entry: Entry) -> None:
-    """Certificates are of the one-input function that the value is multiplied with."""
-    f, order = named_by(entry.title)
-    _, tuned = tiers(function_of(entry), "forward")
-    made = _Made(f, order).alone(entry.table)
-    x = np.concatenate([inputs_of(20_000), HOSTILE[3:10]])
-    alone = np.empty_like(x)
-    made.call(made.tuned, x, [alone], [])
-    assert same_bits(tuned(x, np.ones_like(x)), alone)
-
-
-@needs_avx512
-@pytest.mark.parametrize("entry", of_gates("backward"), ids=lambda entry: entry.title)
-def test_both_gradients_are_products_with_the_very_same_numbers(entry: Entry) -> None:
-    f = owner_of(entry)
-    gate, grad = inputs_of(4000) / 5, inputs_of(4000, seed=1)  # where both tables serve
-    _, tuned = tiers(f, "backward")
-    by_gate, by_value = tuned(grad, gate, np.ones_like(gate)).reshape(2, -1)
-    assert same_bits(by_gate, f.derivative("gate")(gate, grad))
-    assert same_bits(by_value, f(gate, grad))
-
-
-@needs_avx512
-@pytest.mark.parametrize("entry", of_gates("backward"), ids=lambda entry: entry.title)
-def test_a_pair_of_elements_does_not_know_its_neighbours(entry: Entry) -> None:
-    f = owner_of(entry)
-    _, forward = tiers(f, "forward")
-    _, backward = tiers(f, "backward")
-    gate, value = np.concatenate([inputs_of(64), HOSTILE]), np.resize(FACTORS, 64 + HOSTILE.size)
-    grad = np.concatenate([HOSTILE, inputs_of(64, seed=2)])
-    size = gate.size
-
-    def every(inputs: list[np.ndarray]) -> np.ndarray:
-        both = backward(inputs[2], inputs[0], inputs[1]).reshape(2, -1)
-        return np.stack([forward(*inputs[:2]), *both])
-
-    one_by_one = [every([a[k : k + 1] for a in (gate, value, grad)]) for k in range(size)]
-    alone = np.concatenate(one_by_one, axis=1)
-    for offset in range(17):
-        beside = np.resize(HOSTILE, offset)
-        whole = every([np.concatenate([beside, a, HOSTILE]) for a in (gate, value, grad)])
-        assert same_bits(whole[:, offset : offset + size].copy(), alone), offset
-
-
-@needs_avx512
-def test_a_gate_runs_the_tuned_tier_in_place_and_on_many_threads() -> None:
-    f = limen.get("swiglu")
-    gate, value, grad = (inputs_of(300_000, seed) for seed in range(3))
-    expected = tiers(f, "forward")[1](gate, value)
-    both = tiers(f, "backward")[1](grad, gate, value).reshape(2, -1)
-    for _ in range(6):  # the first calls go the long way
-        assert same_bits(f(gate, value), expected)
-        assert all(map(same_bits, f.backward(grad, gate, value), both))
-    assert same_bits(f(gate.reshape(300, -1).T, value.reshape(300, -1).T).T.ravel(), expected)
-    shifted = np.empty(gate.size + 1, np.float32)[1:]
-    assert same_bits(f(gate, value, out=shifted), expected)
-    f.backward(grad, gate, value, out=(grad, value))
-    assert same_bits(grad, both[0])
-    assert same_bits(value, both[1])
-
-
-@needs_avx512
-def test_gradients_of_a_gate_need_both_tables(own_folder: Path) -> None:
-    def tier_of(f: limen.ActivationFunction) -> list[bool]:
-        return ["tuned" in f.source(d).splitlines()[0] for d in ("forward", "backward")]
-
-    f = limen.get("swiglu")
-    assert tier_of(f) == [True, True]
-    assert tier_of(limen.activation("value * silu(gate)")) == [False, False]  # another formula
-    # Of a surrogate, the slope by the value is its own too.
-    assert tier_of(f.surrogate("geglu")) == [True, True]
-    own = next(entry for entry in ENTRIES if entry.title == "swiglu")
-    keep(replace(own, serves=()), own_folder)
-    assert tier_of(f) == [False, False]
-    grad, gate, value = (inputs_of(500, seed) for seed in range(3))
-    of_geglu = limen.get("geglu").backward(grad, gate, value)
-    assert all(map(same_bits, f.surrogate("geglu").backward(grad, gate, value), of_geglu))

@@ -15,19 +15,11 @@ from fractions import Fraction
 from typing import Any
 
 from limen.certify.balls import SERIES, arb, arb_series, fmpq, length, undefined, working
+from limen.certify.choices import choices_spelled_out
 from limen.certify.measure import Format, is_tight
 from limen.certify.rational import exact_value
 from limen.certify.wide import NOTHING, WIDE, difference
-from limen.formula.expression import (
-    MINUS_ONE,
-    ONE,
-    ZERO,
-    Expression,
-    apply,
-    evaluate,
-    rebuild,
-    walk,
-)
+from limen.formula.expression import Expression, walk
 from limen.formula.operations import COMPARISONS
 
 __all__ = ["MOST_BITS", "Reference"]
@@ -83,7 +75,7 @@ class Reference:
         self.by = by or self.inputs[0]
         self.order = order
         self._parameters = dict(parameters or {})
-        self.nodes = list(walk(_choices_spelled_out(expression)))
+        self.nodes = list(walk(choices_spelled_out(expression)))
         self._places = {node: place for place, node in enumerate(self.nodes)}
         self.arguments = [[self._places[a] for a in node.arguments] for node in self.nodes]
         self._constants: dict[tuple[int, int], list[arb_series | None]] = {}
@@ -303,26 +295,3 @@ def _rational(operation: str, arguments: Sequence[Any]) -> Any:
         case "power", (Fraction() as a, Fraction() as b) if b.denominator == 1 and (a or b > 0):
             return a ** int(b)
     return None
-
-
-def _choices_spelled_out(expression: Expression) -> Expression:
-    """The formula with every choice as a `where`: which branch a tie takes stands here."""
-
-    def visit(node: Expression, *arguments: Expression) -> Expression:
-        match node.operation, arguments:
-            case "abs", (a,):
-                return apply("where", apply("less", a, ZERO), -a, a)
-            case "sign", (a,):
-                positive = apply("where", apply("less", ZERO, a), ONE, ZERO)
-                return apply("where", apply("less", a, ZERO), MINUS_ONE, positive)
-            case "minimum", (a, b):
-                return apply("where", apply("less", b, a), b, a)
-            case "maximum", (a, b):
-                return apply("where", apply("less", a, b), b, a)
-            case "clip", (a, low, high):
-                above = apply("where", apply("less", high, a), high, a)
-                return apply("where", apply("less", a, low), low, above)
-        return rebuild(node, arguments)
-
-    result: Expression = evaluate(expression, visit)
-    return result

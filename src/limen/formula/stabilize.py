@@ -13,6 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from limen.formula.budget import within_budget
+from limen.formula.conjugate import conjugate
 from limen.formula.expression import (
     ONE,
     ZERO,
@@ -197,7 +198,7 @@ def _simplify_sum(total: Sum, numeric: bool) -> Expression:
         return _simplify_product(common.multiply(as_product(inner)))
     if numeric and _shift_by_parameter(total):
         return total.build()
-    together = _conjugate(total) if numeric else None
+    together = _conjugated(total) if numeric else None
     if together is None:
         together = _common_denominator(total, numeric)
     return as_product(total.build()).build() if together is None else together
@@ -273,7 +274,7 @@ def _common_denominator(total: Sum, numeric: bool) -> Expression | None:
     if numerator is None:
         return None
     shorter = len(numerator.terms) < len(products) or _is_factor_of(numerator, under)
-    if shorter or (numeric and under.powers and _conjugate(numerator) is not None):
+    if shorter or (numeric and under.powers and _conjugated(numerator) is not None):
         over = _simplify_sum(numerator, numeric)
         return _simplify_product(under.multiply(as_product(over)))
     return None
@@ -285,51 +286,6 @@ def _is_factor_of(numerator: Sum, under: Product) -> bool:
     return len(product.powers) == 1 and next(iter(product.powers)) in under.powers
 
 
-def _conjugate(total: Sum) -> Expression | None:
-    """r + t as (r^2 - t^2) / (r - t), on the side where a root r and another term t cancel.
-
-    Taken only if the new numerator is a single term, so that nothing cancels any more. Source:
-    Goldberg, What every computer scientist should know about floating-point arithmetic (1991).
-    """
-    products = total.products()
-    roots = [p for p in products if _has_root_of_sum(p)]
-    if len(roots) != 1:
-        return None
-    for partner in products:
-        if partner is not roots[0]:
-            turned = _conjugate_pair(roots[0], partner)
-            if turned is not None:
-                rest = Sum(dict(total.terms)).minus(roots[0]).minus(partner)
-                spread(rest, as_product(turned))
-                return _simplify_sum(rest, numeric=False)
-    return None
-
-
-def _conjugate_pair(root: Product, partner: Product) -> Expression | None:
-    square = partner.copy().multiply(partner)
-    over = expand([root.copy().multiply(root), Product(-square.coefficient, square.powers)])
-    if over is None or len(over.terms) != 1:
-        return None
-    factor = Product(root.coefficient, {b: n for b, n in root.powers.items() if not _is_root(b, n)})
-    opposite = partner
-    if partner.powers and not factor.powers:  # then the partner's sign is known on that side
-        sign = -1 if factor.coefficient > 0 else 1
-        opposite = as_product(apply("abs", Product(Fraction(1), partner.powers).build())).copy()
-        opposite.coefficient *= sign * abs(partner.coefficient)
-    under = Sum().plus(root).minus(opposite).build()
-    turned = over.products()[0].multiply(as_product(under), -1).build()
-    towards = factor.multiply(partner)
-    towards.coefficient = Fraction(1 if towards.coefficient > 0 else -1)
-    if all(n % 2 == 0 for n in towards.powers.values()):
-        return turned if towards.coefficient < 0 else None
-    side = towards.build()
-    together = Sum().plus(root).plus(partner).build()
-    return apply("where", apply("less", side, ZERO), turned, together)
-
-
-def _has_root_of_sum(product: Product) -> bool:
-    return any(_is_root(base, exponent) for base, exponent in product.powers.items())
-
-
-def _is_root(base: Expression, exponent: Fraction) -> bool:
-    return exponent == Fraction(1, 2) and base.operation == "add"
+def _conjugated(total: Sum) -> Expression | None:
+    turned = conjugate(total)
+    return None if turned is None else _simplify_sum(turned, numeric=False)

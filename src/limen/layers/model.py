@@ -16,6 +16,7 @@ from limen.layers.loss import Loss
 from limen.layers.optimizer import Optimizer
 from limen.layers.parameter import Parameter, side_by_side
 from limen.layers.passing import Pass, predict, shapes_through
+from limen.layers.widths import check_widths
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -296,26 +297,7 @@ class Model:
                     f"Model: {layer!r} at position {index} is in use already; a layer keeps what "
                     "flowed through it, so it belongs to one place in one model"
                 )
-        self._check_widths()
-
-    def _check_widths(self) -> None:
-        width, source = None, ""
-        for index, layer in enumerate(self.layers):
-            here = f"layer {index}, {layer!r}"
-            if isinstance(layer, Linear):
-                if width is not None and width != layer.inputs:
-                    raise ShapeError(
-                        f"Model: {here}, expects {layer.inputs} inputs, "
-                        f"but {source}, gives {width} outputs"
-                    )
-                width, source = layer.outputs, here
-            elif width is not None:
-                try:
-                    after = layer.outputs_for(width)
-                except ShapeError as error:
-                    raise ShapeError(f"Model: position {index}: {error} by {source}") from None
-                if after != width:
-                    width, source = after, here
+        check_widths(self.layers)
 
     def __repr__(self) -> str:
         return f"Model({list(self.layers)!r}, dtype={self.dtype.name!r})"
