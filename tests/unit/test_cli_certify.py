@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
+import limen
+import limen.certify
 from limen import catalog
 from limen.certify import table
 from limen.cli import app
@@ -47,6 +50,18 @@ def test_what_is_wrong_is_said(given, said):
     found = run(app, ["certify", *given])
     assert found.exit_code == 2
     assert said in found.output
+
+
+@pytest.mark.parametrize(
+    ("dtype", "ulp", "code"), [("float16", 0.9, 0), ("float16", 1.1, 1), ("float64", 1.9, 0)]
+)
+def test_a_broken_promise_fails(monkeypatch, dtype, ulp, code):
+    found = limen.certify.check(limen.get("relu"), dtype="float16")
+    found = replace(found, dtype=dtype, max_ulp=ulp)
+    monkeypatch.setattr(limen.certify, "check", lambda *args, **options: found)
+    ended = run(app, ["certify", "relu"])
+    assert ended.exit_code == code, ended.output
+    assert ("promise of at most 1 ULP" in ended.output) == bool(code)
 
 
 def test_the_catalogue_goes_on_where_it_was(tmp_path, monkeypatch):

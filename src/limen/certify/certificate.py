@@ -13,7 +13,13 @@ from typing import Any
 
 from limen.errors import FileError
 
-__all__ = ["Certificate", "machine", "plain"]
+__all__ = ["Certificate", "machine", "plain", "promised"]
+
+
+def promised(dtype: str, derivative: int | str) -> float:
+    """The largest error in ULP that a kernel shall have."""
+    is_higher = isinstance(derivative, int) and derivative > 1
+    return 2.0 if dtype == "float64" or is_higher else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +46,7 @@ class Certificate:
         unbounded: of how many of them not even the error could be bounded.
         undecided_inputs: the first of them.
         special_values: the results at NaN, infinities and zeros, and whether they are right.
-        outliers: for a sample, the inputs beyond the promise of the dtype, with their errors.
+        outliers: for a sample, the inputs beyond what is `promised`, with their errors.
         kernel: a hash of the kernel's source, or what else was checked.
         machine: CPU, compiler and versions.
         seconds: how long it took.
@@ -75,6 +81,12 @@ class Certificate:
     def is_complete(self) -> bool:
         """Whether every input of the format was checked and decided."""
         return self.inputs == self.of and self.undecided == 0
+
+    @property
+    def keeps_promise(self) -> bool:
+        """Whether no result is known to be off by more than what is promised, or plainly wrong."""
+        is_close = self.max_ulp <= promised(self.dtype, self.derivative)
+        return is_close and not self.wrong and self.specials_are_right
 
     @property
     def specials_are_right(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from limen.certify.certificate import Certificate, machine
+from limen.certify.certificate import Certificate, machine, promised
 from limen.certify.exhaustive import order_of
 from limen.certify.judge import Verdict, judge
 from limen.certify.kernel_hash import source_hash
@@ -31,7 +31,6 @@ __all__ = ["check"]
 _COUNT = 12_000  # random inputs beside those that are chosen
 _GATES = 3_000
 _VALUES = (-1.0, 1.0, 0.0, -2.5e-3, 3.7, 512.0)
-_PROMISE = {"float64": 2.0}  # ULP; 1 for every other format
 _LISTED = 32  # outliers and undecided inputs that a certificate lists
 _EVERY = 256  # inputs between two reports of progress
 
@@ -156,7 +155,7 @@ def _certificate(
     worst = max(known, key=lambda i: verdicts[i].error)
     correct = sum(v.is_correct is True for v in verdicts)
     undecided = [i for i, v in enumerate(verdicts) if v.is_correct is None]
-    promise = _PROMISE.get(str(named["dtype"]), 1.0)
+    promise = promised(named["dtype"], named["derivative"])
     beyond = sorted(
         (i for i in known if verdicts[i].error > promise), key=lambda i: -verdicts[i].error
     )

@@ -112,4 +112,7 @@ def advise(name: str, known: Iterable[str], *, called: bool) -> str:
         return f"{what}: did you mean {' or '.join(near)}?"
     if called:
         return f"{what}: limen.names() lists the functions that formulas can call"
-    return f"{what}: a parameter needs a default, as in limen.activation(..., {name[:60]}=1.0)"
+    return (
+        f"{what}: a parameter needs a default, as in limen.activation(..., {name[:60]}=1.0), "
+        "which commands call --param"
+    )
