@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -317,6 +318,49 @@ def test_a_layer_has_one_place_in_one_model() -> None:
     limen.Model([layer])
     with pytest.raises(limen.OrderError, match="in use already"):
         limen.Model([layer])
+
+
+def used_model() -> limen.Model:
+    """A model through which something has flowed, both ways."""
+    activation = limen.Activation("swish", learnable="beta")
+    model = limen.Model([limen.Linear(2, 3), activation, limen.Linear(3, 1)], seed=3)
+    model.backward(np.ones_like(model.forward([[0.5, -1.0]])))
+    return model
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, copy.copy])
+def test_a_copied_layer_is_a_new_one(way: Any) -> None:
+    first = used_model()
+    given = [layer.output.copy() for layer in first.layers]
+    values = [parameter.value.copy() for parameter in first.parameters()]
+    second = limen.Model([way(layer) for layer in first.layers], dtype="float64")
+    assert [p.name for p in second.parameters()] == [p.name for p in first.parameters()]
+    with pytest.raises(limen.OrderError, match=r"model\.forward before"):
+        second.backward([[1.0]])  # what flowed through the copied layers was of another model
+    step = second.training_step(limen.HalfSquaredError(), limen.SGD(0.1))
+    np.testing.assert_allclose(second.predict([[0.5, -1.0]]), given[-1], rtol=1e-6)
+    step([[0.5, -1.0]], [[9.0]])
+    for mine, before, theirs in zip(first.parameters(), values, second.parameters(), strict=True):
+        np.testing.assert_array_equal(mine.value, before)
+        assert (theirs.value != before).any()
+    with pytest.raises(limen.OrderError, match=r"in use already.*twin\(\)"):
+        limen.Model([second.layers[0]])
+    layer = way(limen.Linear(2, 2))
+    with pytest.raises(limen.OrderError, match="position 1 is in use already"):
+        limen.Model([layer, layer])
+
+
+def test_a_deep_copy_of_a_model_has_its_layers_in_place() -> None:
+    model = used_model()
+    other = copy.deepcopy(model)
+    assert [layer.index for layer in other.layers] == [0, 1, 2]
+    assert [p.name for p in other.parameters()] == [p.name for p in model.parameters()]
+    np.testing.assert_array_equal(other.layers[1].output, model.layers[1].output)
+    np.testing.assert_array_equal(other.parameters()[0].grad, model.parameters()[0].grad)
+    with pytest.raises(limen.OrderError, match="in use already"):
+        limen.Model(other.layers)
+    shared = copy.copy(model)
+    assert [p.name for p in shared.parameters()] == [p.name for p in other.parameters()]
 
 
 def test_wrong_arguments() -> None:

@@ -79,11 +79,9 @@ class Model:
         self._check_layers()
         linear_layers = 0
         for index, layer in enumerate(self.layers):
-            layer.index = index
+            layer.enter(index)
             layer.initialise(np.random.default_rng([self.seed, linear_layers]), self.dtype)
             linear_layers += isinstance(layer, Linear)
-            for parameter in layer.parameters():
-                parameter.name = f"{index}.{parameter.name}"
         side_by_side(self.parameters(), self.dtype)
         self.watchers: tuple[Watcher, ...] = ()  # told after every pass; see `limen.observe`
         # Lasts from fit to fit, so that going on training does not repeat the same orders.
@@ -262,6 +260,13 @@ class Model:
         """For pickle and copy: nobody looks on at another model."""
         return vars(self) | {"watchers": ()}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """For copy: its layers, which are copies themselves, have their places in it."""
+        vars(self).update(state)
+        for index, layer in enumerate(self.layers):
+            if layer.index is None:  # not so those that a shallow copy shares
+                layer.enter(index)
+
     def copy(self, dtype: Any = None) -> Model:
         """A model of its own with the same layers and values, in `dtype` if given."""
         twins = [layer.twin() for layer in self.layers]
@@ -294,7 +299,8 @@ class Model:
             if layer.index is not None or layer in self.layers[:index]:
                 raise OrderError(
                     f"Model: {layer!r} at position {index} is in use already; a layer keeps what "
-                    "flowed through it, so it belongs to one place in one model"
+                    "flowed through it, so it belongs to one place in one model: "
+                    "layer.twin() is another with the same values"
                 )
         self._check_widths()
 
