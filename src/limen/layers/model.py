@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import OrderError, ShapeError
 from limen.layers.arrays import model_dtype, real_array
+from limen.layers.ending import warn_of_second_squashing
 from limen.layers.layer import Layer
 from limen.layers.linear import Linear
 from limen.layers.loss import Loss
@@ -178,6 +179,7 @@ class Model:
         """Train on `x` and `y`; see `limen.layers.training.fit`."""
         from limen.layers.training import fit
 
+        warn_of_second_squashing(self, loss)
         return fit(
             self,
             x,
@@ -195,6 +197,7 @@ class Model:
         """What learns from one batch at a time; see `limen.layers.step.TrainingStep`."""
         from limen.layers.step import TrainingStep
 
+        warn_of_second_squashing(self, loss)
         return TrainingStep(self, loss, optimizer)
 
     def check_gradients(
