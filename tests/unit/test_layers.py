@@ -368,6 +368,14 @@ def test_wrong_arguments() -> None:
         limen.Model([])
     with pytest.raises(TypeError, match=r"given 'relu' at position 1"):
         limen.Model([limen.Linear(1, 1), "relu"])  # type: ignore[list-item]
+    for layers in (limen.Linear(1, 1), None):
+        with pytest.raises(TypeError, match=r"come in a list, such as .* given (Linear|None)"):
+            limen.Model(layers)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"evaluate: loss must be a loss such as"):
+        small().evaluate([[1.0, 2.0]], [0], limen.CrossEntropy)  # type: ignore[arg-type]
+    for option in ("epochs", "batch_size"):
+        with pytest.raises(ValueError, match=f"{option} must be a whole number from 1, given True"):
+            small().fit([[1.0, 2.0]], [0], loss=limen.CrossEntropy(), **{option: True})
     with pytest.raises(limen.ShapeError, match="inputs must be at least 1, given 0"):
         limen.Linear(0, 1)
     with pytest.raises(TypeError, match=r"whole number, given 1\.5"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from limen.layers.arrays import model_dtype, real_array
 from limen.layers.ending import warn_of_second_squashing
 from limen.layers.layer import Layer
 from limen.layers.linear import Linear
-from limen.layers.loss import Loss
+from limen.layers.loss import Loss, check_loss
 from limen.layers.optimizer import Optimizer
 from limen.layers.parameter import Parameter, side_by_side
 from limen.layers.passing import Pass, predict, shapes_through
@@ -72,6 +72,10 @@ class Model:
     def __init__(
         self, layers: Sequence[Layer], *, seed: int | None = 0, dtype: Any = "float32"
     ) -> None:
+        if not isinstance(layers, Iterable):
+            raise TypeError(
+                f"Model: layers come in a list, such as [limen.Linear(2, 1)], given {layers!r}"
+            )
         self.layers = tuple(layers)
         self.dtype = model_dtype(dtype)
         if seed is None:
@@ -155,6 +159,7 @@ class Model:
 
     def evaluate(self, x: ArrayLike, y: ArrayLike, loss: Loss) -> Evaluation:
         """The loss on some data, and the share of samples classified rightly."""
+        check_loss("evaluate", loss)
         prediction = self.predict(x)
         value = loss(prediction, y)
         if not loss.is_classification:

@@ -168,7 +168,7 @@ def _epoch(
 def _check_plan(loss: Loss, optimizer: Optimizer, epochs: int, batch_size: int) -> None:
     check_choices("fit", loss, optimizer)
     for count, what in ((epochs, "epochs"), (batch_size, "batch_size")):
-        if not isinstance(count, int | np.integer) or count < 1:
+        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
             raise ValueError(f"fit: {what} must be a whole number from 1, given {count!r}")
 
 
