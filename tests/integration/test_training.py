@@ -250,6 +250,21 @@ def test_a_loss_that_is_not_finite_stops() -> None:
     assert history.epochs < 9
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # NumPy's, of inf
+@pytest.mark.parametrize("where", ["x", "y"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_data_that_are_not_finite_are_named(where: str, bad: float) -> None:
+    data = {"x": np.ones((6, 2)), "y": np.ones((6, 1))}
+    data[where][4, 0] = bad
+    model = limen.Model([limen.Linear(2, 1)])
+    history = model.fit(**data, loss=limen.HalfSquaredError(), progress=False)
+    assert history.stopped is not None
+    assert history.stopped.startswith("the loss became")
+    assert f"({where}, as float" in history.stopped
+    assert "holds NaN or infinity" in history.stopped
+    assert "learning rate" not in history.stopped
+
+
 def test_the_progress_bar_shows_epochs_and_figures(capsys: pytest.CaptureFixture[str]) -> None:
     x, y, test_x, test_y = digits()
     options: Any = {"loss": limen.CrossEntropy(), "epochs": 2}

@@ -91,6 +91,56 @@ def test_the_input_itself_is_called_f() -> None:
     assert "f(x) = x" in run("show", "x", "--no-measure")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-x", "--no-measure"),
+        ("--no-measure", "-x"),
+        ("--no-measure", "--", "-x"),
+    ],
+)
+def test_a_formula_may_begin_with_a_minus(arguments: tuple[str, ...]) -> None:
+    assert "f(x) = -x" in run("show", *arguments)
+
+
+def test_a_formula_with_a_minus_has_its_options_and_its_errors() -> None:
+    text = run("show", "-beta * tanh(x)", "--param", "beta=-2", "--no-measure")
+    assert "-beta * tanh(x)" in text
+    assert "beta = -2" in text
+    assert "write a name and a number" in run("show", "swish", "--param", "-x", code=2)
+    assert "did you mean tanh" in run("show", "-x * tanhh(x)", code=2)
+    assert "--x * 2" in run("show", "--x * 2 +", code=2)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("certify", "--catalog", "-x"), "leave out '-x'"),
+        (("bench", "-x", "relu", "--catalog", "-tanh(x)"), "-x, relu, -tanh(x)"),
+        (("compare", "relu", "-x", "--data", "cifar"), "mnist5000"),
+        (("tune", "-x * sigmoid(gate)"), "gate and value"),
+    ],
+)
+def test_every_command_takes_formulas_with_a_minus(command: tuple[str, ...], said: str) -> None:
+    assert said in run(*command, code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--tpyo",), "No such option: --tpyo"),
+        (("-x", "--tpyo"), "No such option: --tpyo"),
+        (("-x", "--tpyo=2"), "No such option: --tpyo"),
+        (("swish", "-param", "beta=2"), "No such option: -p"),
+        (("-h",), "No such option: -h"),
+        (("-x", "--save"), "'--save' requires an argument"),
+        (("--",), "Missing argument"),
+    ],
+)
+def test_an_option_that_is_none_is_said(arguments: tuple[str, ...], said: str) -> None:
+    assert said in run("show", *arguments, code=2)
+
+
 def test_names_lists_and_searches() -> None:
     assert "gaussian" in run("names")
     found = run("names", "relu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -319,11 +320,62 @@ def test_a_layer_has_one_place_in_one_model() -> None:
         limen.Model([layer])
 
 
+def used_model() -> limen.Model:
+    """A model through which something has flowed, both ways."""
+    activation = limen.Activation("swish", learnable="beta")
+    model = limen.Model([limen.Linear(2, 3), activation, limen.Linear(3, 1)], seed=3)
+    model.backward(np.ones_like(model.forward([[0.5, -1.0]])))
+    return model
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, copy.copy])
+def test_a_copied_layer_is_a_new_one(way: Any) -> None:
+    first = used_model()
+    given = [layer.output.copy() for layer in first.layers]
+    values = [parameter.value.copy() for parameter in first.parameters()]
+    second = limen.Model([way(layer) for layer in first.layers], dtype="float64")
+    assert [p.name for p in second.parameters()] == [p.name for p in first.parameters()]
+    with pytest.raises(limen.OrderError, match=r"model\.forward before"):
+        second.backward([[1.0]])  # what flowed through the copied layers was of another model
+    step = second.training_step(limen.HalfSquaredError(), limen.SGD(0.1))
+    np.testing.assert_allclose(second.predict([[0.5, -1.0]]), given[-1], rtol=1e-6)
+    step([[0.5, -1.0]], [[9.0]])
+    for mine, before, theirs in zip(first.parameters(), values, second.parameters(), strict=True):
+        np.testing.assert_array_equal(mine.value, before)
+        assert (theirs.value != before).any()
+    with pytest.raises(limen.OrderError, match=r"in use already.*twin\(\)"):
+        limen.Model([second.layers[0]])
+    layer = way(limen.Linear(2, 2))
+    with pytest.raises(limen.OrderError, match="position 1 is in use already"):
+        limen.Model([layer, layer])
+
+
+def test_a_deep_copy_of_a_model_has_its_layers_in_place() -> None:
+    model = used_model()
+    other = copy.deepcopy(model)
+    assert [layer.index for layer in other.layers] == [0, 1, 2]
+    assert [p.name for p in other.parameters()] == [p.name for p in model.parameters()]
+    np.testing.assert_array_equal(other.layers[1].output, model.layers[1].output)
+    np.testing.assert_array_equal(other.parameters()[0].grad, model.parameters()[0].grad)
+    with pytest.raises(limen.OrderError, match="in use already"):
+        limen.Model(other.layers)
+    shared = copy.copy(model)
+    assert [p.name for p in shared.parameters()] == [p.name for p in other.parameters()]
+
+
 def test_wrong_arguments() -> None:
     with pytest.raises(limen.ShapeError, match="at least one layer"):
         limen.Model([])
     with pytest.raises(TypeError, match=r"given 'relu' at position 1"):
         limen.Model([limen.Linear(1, 1), "relu"])  # type: ignore[list-item]
+    for layers in (limen.Linear(1, 1), None):
+        with pytest.raises(TypeError, match=r"come in a list, such as .* given (Linear|None)"):
+            limen.Model(layers)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"evaluate: loss must be a loss such as"):
+        small().evaluate([[1.0, 2.0]], [0], limen.CrossEntropy)  # type: ignore[arg-type]
+    for option in ("epochs", "batch_size"):
+        with pytest.raises(ValueError, match=f"{option} must be a whole number from 1, given True"):
+            small().fit([[1.0, 2.0]], [0], loss=limen.CrossEntropy(), **{option: True})
     with pytest.raises(limen.ShapeError, match="inputs must be at least 1, given 0"):
         limen.Linear(0, 1)
     with pytest.raises(TypeError, match=r"whole number, given 1\.5"):

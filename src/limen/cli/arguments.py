@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FUNCTION", "file", "finite", "function_of", "parameters_of", "picture"]
 
-FUNCTION = "A formula, or a name of the catalogue. One that begins with a minus: (-x)."
+FUNCTION = "A formula, or a name of the catalogue."
 
 
 def function_of(text: str, parameters: dict[str, float]) -> ActivationFunction:

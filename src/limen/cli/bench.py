@@ -13,6 +13,7 @@ from rich.console import Console
 
 from limen.cli.app import app, kindly
 from limen.cli.arguments import file, finite, function_of, picture
+from limen.cli.formulas import TakesFormulas
 
 __all__ = ["bench"]
 
@@ -29,7 +30,7 @@ _SPELLED_OUT = "x * tanh(softplus(x))"  # a function that no framework has under
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-@app.command()
+@app.command(cls=TakesFormulas)
 @kindly
 def bench(
     functions: Annotated[

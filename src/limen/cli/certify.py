@@ -20,6 +20,7 @@ from rich.progress import (
 
 from limen.cli.app import app, kindly
 from limen.cli.arguments import FUNCTION, file, function_of, parameters_of, picture
+from limen.cli.formulas import TakesFormulas
 
 if TYPE_CHECKING:
     from limen.certify.certificate import Certificate
@@ -29,7 +30,7 @@ __all__ = ["certify"]
 _FAILED = 1
 
 
-@app.command()
+@app.command(cls=TakesFormulas)
 @kindly
 def certify(
     function: Annotated[str | None, typer.Argument(help=FUNCTION)] = None,

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from limen.cli.app import app, kindly
 from limen.cli.arguments import file, finite, picture
+from limen.cli.formulas import TakesFormulas
 
 __all__ = ["compare"]
 
@@ -20,7 +21,7 @@ def _jobs(count: int) -> int:
     return count
 
 
-@app.command()
+@app.command(cls=TakesFormulas)
 @kindly
 def compare(
     functions: Annotated[list[str], typer.Argument(help="Names of the catalogue, or formulas.")],

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from limen.cli.app import app, kindly
 from limen.cli.arguments import FUNCTION, function_of, parameters_of, picture
+from limen.cli.formulas import TakesFormulas
 from limen.errors import LimenError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["show"]
 
 
-@app.command()
+@app.command(cls=TakesFormulas)
 @kindly
 def show(
     function: Annotated[str, typer.Argument(help=FUNCTION)],

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from limen.cli.app import app, kindly
 from limen.cli.arguments import FUNCTION, function_of, parameters_of
+from limen.cli.formulas import TakesFormulas
 from limen.errors import LimenError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _folder(path: Path | None) -> Path | None:
     return path
 
 
-@app.command()
+@app.command(cls=TakesFormulas)
 @kindly
 def tune(
     function: Annotated[str, typer.Argument(help=FUNCTION)],

@@ -51,6 +51,7 @@ class BinaryCrossEntropy(Loss):
 
     def __init__(self, from_logits: bool = False) -> None:
         self.from_logits = bool(from_logits)
+        self.squashing = "logistic" if self.from_logits else ""
         if self.from_logits:
             self.formula = "sum_j [softplus(z[j]) - t[j] z[j]], averaged over the batch"
             self.backward_formula = "(logistic(z[j]) - t[j]) / batch"
@@ -138,6 +139,7 @@ class CrossEntropy(Loss):
     """
 
     is_classification = True
+    squashing = "softmax"
     formula = "log(sum_k exp(z[k])) - z[label], averaged over the batch"
     backward_formula = "(softmax(z)[j] - (1 if j is the label else 0)) / batch"
 

@@ -63,6 +63,23 @@ class Layer(ABC):
         self.dtype: np.dtype[Any] | None = None
         self._kept: dict[str, Array | None] = {}
 
+    def enter(self, index: int) -> None:
+        """Take a place in a model, which parameters are named after."""
+        self.index = index
+        for parameter in self.parameters():
+            parameter.name = f"{index}.{parameter.name}"
+
+    def __copy__(self) -> Layer:
+        """A twin: layers that share parameters would learn each other's lessons."""
+        return self.twin()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """For copy: a copy is a layer of its own, in no model until one takes it in."""
+        vars(self).update(state)
+        for parameter in self.parameters():
+            parameter.name = parameter.name.removeprefix(f"{self.index}.")
+        self.index = None
+
     # What a kind of layer says about itself.
 
     @property
@@ -125,6 +142,7 @@ class Layer(ABC):
     def initialise(self, generator: np.random.Generator, dtype: np.dtype[Any]) -> None:
         """Give every parameter without a value its first one, and all of them `dtype`."""
         self.dtype = dtype
+        self._kept = {}  # what flowed through a copy was another's
         for parameter in self.parameters():
             parameter.convert(dtype)
 

@@ -48,6 +48,8 @@ class Loss(ABC):
     formula: str
     backward_formula: str
     is_classification = False
+    squashing = ""
+    """"softmax" or "logistic", where the loss makes probabilities of predictions itself."""
     _target_dtypes: tuple[str, ...] = ("float64",)  # that `measure` takes; others become float64
 
     def __call__(self, prediction: ArrayLike, target: ArrayLike) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from limen.errors import OrderError, ShapeError
 from limen.layers.arrays import model_dtype, real_array
+from limen.layers.ending import warn_of_second_squashing
 from limen.layers.layer import Layer
 from limen.layers.linear import Linear
-from limen.layers.loss import Loss
+from limen.layers.loss import Loss, check_loss
 from limen.layers.optimizer import Optimizer
 from limen.layers.parameter import Parameter, side_by_side
 from limen.layers.passing import Pass, predict, shapes_through
@@ -72,6 +73,10 @@ class Model:
     def __init__(
         self, layers: Sequence[Layer], *, seed: int | None = 0, dtype: Any = "float32"
     ) -> None:
+        if not isinstance(layers, Iterable):
+            raise TypeError(
+                f"Model: layers come in a list, such as [limen.Linear(2, 1)], given {layers!r}"
+            )
         self.layers = tuple(layers)
         self.dtype = model_dtype(dtype)
         if seed is None:
@@ -80,11 +85,9 @@ class Model:
         self._check_layers()
         linear_layers = 0
         for index, layer in enumerate(self.layers):
-            layer.index = index
+            layer.enter(index)
             layer.initialise(np.random.default_rng([self.seed, linear_layers]), self.dtype)
             linear_layers += isinstance(layer, Linear)
-            for parameter in layer.parameters():
-                parameter.name = f"{index}.{parameter.name}"
         side_by_side(self.parameters(), self.dtype)
         self.watchers: tuple[Watcher, ...] = ()  # told after every pass; see `limen.observe`
         # Lasts from fit to fit, so that going on training does not repeat the same orders.
@@ -157,6 +160,7 @@ class Model:
 
     def evaluate(self, x: ArrayLike, y: ArrayLike, loss: Loss) -> Evaluation:
         """The loss on some data, and the share of samples classified rightly."""
+        check_loss("evaluate", loss)
         prediction = self.predict(x)
         value = loss(prediction, y)
         if not loss.is_classification:
@@ -181,6 +185,7 @@ class Model:
         """Train on `x` and `y`; see `limen.layers.training.fit`."""
         from limen.layers.training import fit
 
+        warn_of_second_squashing(self, loss)
         return fit(
             self,
             x,
@@ -198,6 +203,7 @@ class Model:
         """What learns from one batch at a time; see `limen.layers.step.TrainingStep`."""
         from limen.layers.step import TrainingStep
 
+        warn_of_second_squashing(self, loss)
         return TrainingStep(self, loss, optimizer)
 
     def check_gradients(
@@ -263,6 +269,13 @@ class Model:
         """For pickle and copy: nobody looks on at another model."""
         return vars(self) | {"watchers": ()}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """For copy: its layers, which are copies themselves, have their places in it."""
+        vars(self).update(state)
+        for index, layer in enumerate(self.layers):
+            if layer.index is None:  # not so those that a shallow copy shares
+                layer.enter(index)
+
     def copy(self, dtype: Any = None) -> Model:
         """A model of its own with the same layers and values, in `dtype` if given."""
         twins = [layer.twin() for layer in self.layers]
@@ -295,7 +308,8 @@ class Model:
             if layer.index is not None or layer in self.layers[:index]:
                 raise OrderError(
                     f"Model: {layer!r} at position {index} is in use already; a layer keeps what "
-                    "flowed through it, so it belongs to one place in one model"
+                    "flowed through it, so it belongs to one place in one model: "
+                    "layer.twin() is another with the same values"
                 )
         check_widths(self.layers)
 

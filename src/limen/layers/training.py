@@ -161,14 +161,22 @@ def _epoch(
         if classifies:
             history.validation_accuracy.append(sum(right for *_, right in results) / samples)
     if not np.isfinite(history.loss[-1]):
-        return f"the loss became {history.loss[-1]} (try a smaller learning rate)"
+        return f"the loss became {history.loss[-1]} ({_advice(training)})"
     return "interrupted (Ctrl-C)" if interrupted() else ""
+
+
+def _advice(data: _Data) -> str:
+    """What to do about a loss that is not finite: no learning rate makes up for such data."""
+    for name, array in (("x", data.x), ("y", data.y)):
+        if not np.isfinite(array).all():
+            return f"{name}, as {array.dtype}, holds NaN or infinity: leave such samples out"
+    return "try a smaller learning rate"
 
 
 def _check_plan(loss: Loss, optimizer: Optimizer, epochs: int, batch_size: int) -> None:
     check_choices("fit", loss, optimizer)
     for count, what in ((epochs, "epochs"), (batch_size, "batch_size")):
-        if not isinstance(count, int | np.integer) or count < 1:
+        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
             raise ValueError(f"fit: {what} must be a whole number from 1, given {count!r}")
 
 
