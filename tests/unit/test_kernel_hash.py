@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 import limen
@@ -16,17 +14,25 @@ def general_tier(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMEN_TIER", "general")
 
 
-def files_of(name: str, dtype: str) -> set[str]:
-    return {path.name for path in kernel_hash._imported(limen.get(name).source("forward", dtype))}
+def reached(name: str, dtype: str) -> set[str]:
+    places = kernel_hash._reached(limen.get(name).source("forward", dtype))
+    return {f"{module.rpartition('.')[2]}.{defined}" for module, defined in places}
 
 
 def test_all_that_a_kernel_calls_counts_and_nothing_else() -> None:
-    assert {"plain.py", "plain_powers.py", "fitted_plain.py", "registers.py", "lanes.py"} <= (
-        files_of("gelu", "float32")
-    )
-    assert "formats.py" in files_of("gelu", "float16")
-    assert not files_of("gelu", "float32") & {"extended.py", "fitted_pieces.py", "formats.py"}
-    assert "plain.py" not in files_of("gelu", "float64")
+    found = reached("gelu", "float32")
+    assert {"plain.erfc", "plain_error.erfc", "fitted_plain.ERFC", "newton.inverse"} <= found
+    assert {"plain_powers.split", "registers.Sixteen", "lanes.Real", "fitted_plain.POWERS"} <= found
+    assert not found & {
+        "plain.sin",
+        "plain_error.erf",
+        "fitted_plain.LOG",
+        "plain_exponential.tanh",
+    }
+    modules = {name.partition(".")[0] for name in found}
+    assert not modules & {"extended", "fitted_pieces", "formats", "plain_trigonometric"}
+    assert "formats.store_float16" in reached("gelu", "float16")
+    assert not any(name.startswith("plain") for name in reached("gelu", "float64"))
 
 
 def test_a_tuned_kernel_is_its_table_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,16 +43,28 @@ def test_a_tuned_kernel_is_its_table_too(monkeypatch: pytest.MonkeyPatch) -> Non
     assert source_hash(limen.get("silu"), "float32") != general
 
 
-def test_words_do_not_count_and_instructions_do(tmp_path: Path) -> None:
+def test_words_do_not_count_and_instructions_do() -> None:
     module = '"""{}"""\n\nA = {}  # {}\n\n\ndef f(x):\n    """{}"""\n    return x + A\n'
-    said = []
-    for place, words in enumerate(
-        [("One", 1.5, "why", "Two"), ("1", 1.5, "", "2"), ("1", 2, "", "")]
-    ):
-        path = tmp_path / f"{place}.py"
-        path.write_text(module.format(*words))
-        said.append(kernel_hash._instructions(path))
+    said = [
+        kernel_hash._read("m", module.format(*words)).texts
+        for words in [("One", 1.5, "why", "Two"), ("1", 1.5, "", "2"), ("1", 2, "", "")]
+    ]
     assert said[0] == said[1] != said[2]
+
+
+def test_a_definition_needs_what_it_names() -> None:
+    source = (
+        "from limen.kernels.primitives import newton as n\n"
+        "from limen.kernels.primitives.lanes import fma as f\n"
+        "A = 1\nB = A + 1\n"
+        "@f\ndef g(x: Real) -> Real:\n    A = n.root(x)\n    return A * B\n"
+        "def h():\n    return n\n"
+    )
+    needs = kernel_hash._read("m", source).needs
+    lanes, newton = "limen.kernels.primitives.lanes", "limen.kernels.primitives.newton"
+    assert {("m", "B"), (lanes, "fma"), (newton, "root")} <= needs["g"]
+    assert (newton, "*") not in needs["g"] and (newton, "*") in needs["h"]
+    assert needs["B"] == {("m", "A"), ("m", "B")}
 
 
 def test_another_formula_or_dtype_is_another_kernel() -> None:
