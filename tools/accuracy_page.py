@@ -58,7 +58,7 @@ def _tuned() -> str:
     for entry in entries:
         found = entry.certificate
         if found is not None:
-            nearest = f"{100 * found['correctly_rounded']:.1f}%"
+            nearest = f"{math.floor(1e4 * found['correctly_rounded']) / 100:.2f}%"
             serves = " and ".join(entry.serves) or "nothing: the general tier is as fast"
             error = f"{up(found['max_ulp']):.3f}"
             lines.append(f"| {entry.title} | {error} | {nearest} | {serves} |")
