@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from limen.kernels.tuned.table import SEGMENTS, Table
+from limen.tuning.root import fit_multiple_root
 from limen.tuning.segment import (
     Form,
     Segment,
@@ -115,6 +116,10 @@ def lay(
         runs = [run for run in runs if run not in doubtful]
     served = sum(weights[cell] for run in chosen for cell in range(run.start, run.stop))
     table = _table(target, grid, form, chosen)
+    first = min((run.start for run in chosen), default=0)
+    if table.is_folded and first:
+        table = replace(table, root=fit_multiple_root(target, grid.edge(first)))
+        served += sum(weights[:first]) if table.root else 0.0
     return Layout(table, max((run.error for run in chosen), default=0.0), served)
 
 

@@ -32,6 +32,7 @@ _FINITE = 1e30
 # candidates: what counts is measured later.
 _INSTRUCTION = 0.012
 _FEWEST = 11  # instructions of every kernel: load, clamp, find the cell, check, store
+_BESIDE_ROOT = 18  # instructions for a multiple root
 _LEFT_OVER = 3.6  # to set an element aside and put its result back
 
 
@@ -77,7 +78,8 @@ def _instructions(table: Table) -> int:
     finding_cells = 1 if len(table.cells) == 64 else 3
     polynomial = 2 * table.degree + 2  # each power: a choice and a multiply-add
     extras = sum(row is not None for row in (table.rests, table.offsets))
-    return _FEWEST + finding_cells + polynomial + extras + 4 * table.is_compensated
+    beside_root = 0 if table.root is None else _BESIDE_ROOT
+    return _FEWEST + finding_cells + polynomial + extras + 4 * table.is_compensated + beside_root
 
 
 def grids(target: Target) -> Iterator[Grid]:

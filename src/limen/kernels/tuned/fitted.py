@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from limen.kernels.tuned.outcome import ROOM, Outcome
-from limen.kernels.tuned.table import ROUNDER, Table
+from limen.kernels.tuned.table import ROUNDER, Root, Table
 from limen.kernels.tuned.vector import Vector, fma, fma_down, segments_of
 
 __all__ = ["flow", "flows", "product", "value"]
+
+_TINY = 2.0**-40  # below, what the square of a number lacks may be lost to underflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,11 @@ class _Sum:
     t: Vector
     v: Vector
     rest: Vector | None
+
+
+def _sum(x: Vector, table: Table) -> _Sum:
+    s = _polynomial(x, table)
+    return s if table.root is None else _beside_root(x, table.root, s)
 
 
 def _polynomial(x: Vector, table: Table) -> _Sum:
@@ -43,6 +50,26 @@ def _polynomial(x: Vector, table: Table) -> _Sum:
     return _Sum(c0, c1, t, v, fma(t, c1, -v) + second)
 
 
+def _beside_root(x: Vector, root: Root, other: _Sum) -> _Sum:
+    """The sum with what serves beside a multiple root in its place."""
+    size = x.absolute()
+    square = size * size
+    lacks = fma(size, size, -square)
+    a0, *higher = root.coefficients
+    g = x.lift(higher[-1])
+    for coefficient in (*higher[-2::-1], root.rest):
+        g = fma(square, g, coefficient)
+    power = square
+    if root.order == 3:
+        power = square * size
+        lacks = fma(lacks, size, fma(square, size, -power))
+    high = power * a0
+    low = fma(lacks, a0, fma(power, g, fma(power, a0, -high)))
+    is_near = x.builder.and_(x.lift(root.reach).exceeds(size), size.exceeds(_TINY))
+    rest = None if other.rest is None else x.lift(0.0).where(is_near, other.rest)
+    return _Sum(high.where(is_near, other.c0), other.c1, other.t, low.where(is_near, other.v), rest)
+
+
 def _cell(y: Vector, table: Table) -> Vector:
     """The integer nearest scale * y + first, in the low bits."""
     if table.first == int(table.first):
@@ -53,7 +80,7 @@ def _cell(y: Vector, table: Table) -> Vector:
 
 def value(x: Vector, table: Table) -> tuple[Outcome, ...]:
     """The function's value."""
-    s = _polynomial(x, table)
+    s = _sum(x, table)
     # Of a flow it is the very number that a factor of 1 gives.
     result = s.c0 + (s.v + s.rest if table.is_flow and s.rest else s.v)
     if table.parity == "odd":
@@ -61,7 +88,8 @@ def value(x: Vector, table: Table) -> tuple[Outcome, ...]:
     b = x.builder
     is_zero, at_zero = _zero(x, s, table)
     mended = result if table.is_folded else at_zero.where(is_zero, result)
-    is_odd = (result if table.rests is None else result * ROOM).is_not_normal()
+    has_small_terms = table.rests is not None or table.root is not None
+    is_odd = (result * ROOM if has_small_terms else result).is_not_normal()
     return (Outcome(result, is_odd, mended, b.and_(is_odd, b.not_(is_zero))),)
 
 
@@ -76,7 +104,7 @@ def _zero(x: Vector, s: _Sum, table: Table) -> tuple[ir.Value, Vector]:
 
 def flow(grad_output: Vector, x: Vector, table: Table) -> tuple[Outcome, ...]:
     """grad_output times the function, which is a derivative."""
-    s = _polynomial(x, table)
+    s = _sum(x, table)
     grad = _turned(grad_output, x, table)
     result = _times(grad, s)
     b = x.builder
@@ -91,7 +119,7 @@ def flow(grad_output: Vector, x: Vector, table: Table) -> tuple[Outcome, ...]:
 
 def product(gate: Vector, value: Vector, table: Table) -> tuple[Outcome, ...]:
     """The function of the gate times the value: as a flow, but that 0 is a number like others."""
-    s = _polynomial(gate, table)
+    s = _sum(gate, table)
     factor = _turned(value, gate, table)
     result = _times(factor, s)
     b = gate.builder
@@ -115,7 +143,7 @@ def flows(
 
 
 def _flow_to_gate(grad_output: Vector, gate: Vector, value: Vector, table: Table) -> Outcome:
-    s = _polynomial(gate, table)
+    s = _sum(gate, table)
     grad = _turned(grad_output, gate, table)
     factor = grad * value
     result = _times(factor, s, fma(grad, value, -factor))

@@ -12,6 +12,12 @@ result. That is how a table says where it does not serve, and the only way.
 A segment around a root of the function has its centre at the float32 nearest the root, c0 = 0, and
 the offset is what little the function is there: relative to its value it is then as exact as
 elsewhere. The offset of other segments is what c0 lacks as a float32; 0 where that does not matter.
+
+Beside a double or triple root at 0 no such segment is exact. There an even or odd function is
+
+    |x|**n (a0 + rest + a1 x**2 + a2 x**4 + ...)
+
+with |x|**n and a0 in two float32 each.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["ROUNDER", "SEGMENTS", "Table"]
+__all__ = ["ROUNDER", "SEGMENTS", "Root", "Table"]
 
 SEGMENTS = 32
 """As many as two vector registers hold of one coefficient."""
@@ -30,6 +36,38 @@ ROUNDER = 12582912.0
 """1.5 2^23: a float32 added to it is rounded to an integer, found in the low bits of the sum."""
 
 _PARITIES = ("none", "even", "odd")
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """How an even or odd function goes to 0 at 0.
+
+    Attributes:
+        order: n, 2 or 3.
+        reach: the |x| below which this serves, in the place of segments.
+        rest: what a0 lacks as a float32.
+        coefficients: a0, a1, a2, ...
+    """
+
+    order: int
+    reach: float
+    rest: float
+    coefficients: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.order not in (2, 3) or not self.reach > 0 or len(self.coefficients) < 3:
+            raise ValueError(f"no multiple root: {self!r}")
+
+    def to_data(self) -> dict[str, Any]:
+        """The root as JSON can hold it."""
+        numbers = _hexadecimal((self.reach, self.rest, *self.coefficients))
+        return {"order": self.order, "numbers": numbers}
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> Root:
+        """The root that `to_data` wrote."""
+        reach, rest, *coefficients = _numbers(data["numbers"])
+        return cls(int(data["order"]), reach, rest, tuple(coefficients))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +88,7 @@ class Table:
         is_flow: whether the function is a factor: a derivative, which gradients are multiplied
             with, or what a gate lets through, which its value is.
         is_zero_unsigned: whether the function is 0 at -0, as at 0, and not -0.
+        root: the double or triple root at 0; None where there is none, or segments serve it.
     """
 
     parity: str
@@ -63,6 +102,7 @@ class Table:
     is_compensated: bool
     is_flow: bool
     is_zero_unsigned: bool = field(default=False, repr=False)
+    root: Root | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         extra = [row for row in (self.rests, self.offsets) if row is not None]
@@ -75,6 +115,8 @@ class Table:
             raise ValueError(f"a table's cells name segments from 0 to {SEGMENTS - 1}")
         if not (0 <= self.first < len(self.cells) and 0 < self.scale < math.inf):
             raise ValueError("a table's cells do not lie on the line of numbers")
+        if self.root and not self.is_folded:
+            raise ValueError("only tables of even and odd functions have a multiple root")
 
     @property
     def degree(self) -> int:
@@ -99,7 +141,9 @@ class Table:
     @property
     def digest(self) -> str:
         """A name made of everything in the table."""
-        everything = repr(self) + "+0" * self.is_zero_unsigned
+        everything = (
+            repr(self) + "+0" * self.is_zero_unsigned + (repr(self.root) if self.root else "")
+        )
         return hashlib.blake2b(everything.encode(), digest_size=12).hexdigest()
 
     def to_data(self) -> dict[str, Any]:
@@ -110,6 +154,7 @@ class Table:
         data["coefficients"] = [_hexadecimal(row) for row in self.coefficients]
         for name in ("rests", "offsets"):
             data[name] = None if data[name] is None else _hexadecimal(data[name])
+        data["root"] = None if self.root is None else self.root.to_data()
         return data
 
     @classmethod
@@ -131,6 +176,7 @@ class Table:
             is_compensated=bool(data["is_compensated"]),
             is_flow=bool(data["is_flow"]),
             is_zero_unsigned=bool(data.get("is_zero_unsigned", False)),
+            root=Root.from_data(data["root"]) if data.get("root") else None,
         )
 
 
