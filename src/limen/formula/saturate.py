@@ -34,6 +34,7 @@ __all__ = ["Tail", "saturated"]
 
 _FAR = (2.0**10, 2.0**20, 2.0**40)
 _LARGE = 8.0
+_VANISHED = -700.0  # at least the logarithm of what float64 has as 0
 
 
 def saturated(expression: Expression, side: int) -> Expression | None:
@@ -82,8 +83,12 @@ class Tail:
     # --- What goes where -----------------------------------------------------------------
 
     def value(self, expression: Expression, size: float) -> float:
-        """What an expression is so far out."""
-        return real.value(expression, {self.x: self.side * size})
+        """What an expression is so far out, with the remainders in their places."""
+        return real.value(self.known(expression), {self.x: self.side * size})
+
+    def known(self, expression: Expression) -> Expression:
+        """The expression with what the unknowns stand for."""
+        return substitute(expression, self.remainders) if self.remainders else expression
 
     def decides(self, condition: Expression) -> bool:
         """Whether a comparison is settled in the tail, which begins at 1 or later."""
@@ -101,7 +106,7 @@ class Tail:
 
     def remainder(self, expression: Expression) -> Expression:
         """An unknown for a small expression, so that no rule takes it back."""
-        expression = stable(expression)
+        expression = stable(self.known(expression))
         for unknown, known in self.remainders.items():
             if known is expression:
                 return unknown
@@ -128,8 +133,8 @@ class Tail:
         under = self._unmixed(under)
         over = Sum()
         for product in total.products():
-            known = substitute(product.multiply(under).build(), self.remainders)
-            over.plus(one_exponential(as_product(known)))
+            known = as_product(self.known(product.multiply(under).build()))
+            over.plus(one_exponential(known))
         return _factored(over)
 
     def _unmixed(self, under: Product) -> Product:
@@ -150,11 +155,34 @@ class Tail:
     def top(self, total: Sum) -> Product | None:
         """The term that outgrows the others, where it is one exponential, or a power, or both."""
         products = total.products()
-        sizes = [[self.value(p.build(), size) for size in MODERATE] for p in products]
-        if not products or not all(all(map(math.isfinite, s)) and all(s) for s in sizes):
-            return None
-        top = products[max(range(len(products)), key=lambda k: abs(sizes[k][1]))]
-        return top if is_simple(top) else None
+        for size in MODERATE:
+            sizes = [self._log_size(product, size) for product in products]
+            if products and all(map(math.isfinite, sizes)):
+                top = products[max(range(len(products)), key=lambda k: sizes[k])]
+                return top if is_simple(top) and self._is_moderate(top, size) else None
+        return None
+
+    def _is_moderate(self, product: Product, size: float) -> bool:
+        """Whether the unknowns in a product are about 1: what is divided by must not vanish."""
+        unknown = [base for base in product.powers if base in self.remainders]
+        return all(abs(self._log_size(Product().times(base), size)) < 1 for base in unknown)
+
+    def _log_size(self, product: Product, size: float) -> float:
+        """The logarithm of a product's size so far out: exp(3000) is no float64, but 3000 is.
+
+        Infinite or NaN where that of a factor is. A factor that float64 has as 0 is taken for
+        larger than it is: a term that outgrows it even so does outgrow it.
+        """
+        factor = abs(product.coefficient)
+        total = math.log(factor.numerator) - math.log(factor.denominator)
+        for base, n in product.powers.items():
+            if base.operation == "exp":
+                total += float(n) * self.value(base.arguments[0], size)
+                continue
+            at = abs(self.value(base, size))
+            vanished = _VANISHED if n > 0 else -math.inf
+            total += float(n) * (vanished if at == 0 else math.log(at))
+        return total
 
 
 def _factored(total: Sum) -> Expression:
