@@ -121,16 +121,10 @@ class Tail:
 
     def _multiplied_out(self, original: Expression, changed: Expression) -> Expression:
         """The changed form multiplied out, with the remainders in their places."""
-        products = as_sum(changed).products()
-        lowest: dict[Expression, Fraction] = {}
-        for product in products:
-            for base, n in product.powers.items():
-                lowest[base] = min(n, lowest.get(base, Fraction(0)))
-        under = Product(Fraction(1), {b: n for b, n in lowest.items() if n < 0})
-        total = expand(p.copy().multiply(under, -1) for p in products)
-        if total is None:
+        found = _one_fraction(as_sum(changed))
+        if found is None:
             return original
-        under = self._unmixed(under)
+        total, under = found[0], self._unmixed(found[1])
         over = Sum()
         for product in total.products():
             known = as_product(self.known(product.multiply(under).build()))
@@ -183,6 +177,40 @@ class Tail:
             vanished = _VANISHED if n > 0 else -math.inf
             total += float(n) * (vanished if at == 0 else math.log(at))
         return total
+
+
+def _one_fraction(total: Sum) -> tuple[Sum, Product] | None:
+    """A sum multiplied out, and its denominator; None where it grows too long.
+
+    What was multiplied out may have sums in denominators of its own, which go the same way: the
+    terms of exp(x) - exp(2x) / (2 + exp(x)) cancel but for 2 exp(x).
+    """
+    found, layer = None, _denominator(total)
+    under = Product()
+    while layer.powers or found is None:
+        expanded = expand(p.copy().multiply(layer, -1) for p in total.products())
+        if expanded is None:
+            return found
+        total, under = Sum(), under.multiply(layer)
+        for product in expanded.products():
+            total.plus(one_exponential(product))
+        found = total, under.copy()
+        nested = {b: n for b, n in _denominator(total).powers.items() if _is_sum(b, n)}
+        layer = Product(Fraction(1), nested)
+    return found
+
+
+def _denominator(total: Sum) -> Product:
+    """What all terms can be multiplied with for none to have a denominator, as a reciprocal."""
+    lowest: dict[Expression, Fraction] = {}
+    for product in total.products():
+        for base, n in product.powers.items():
+            lowest[base] = min(n, lowest.get(base, Fraction(0)))
+    return Product(Fraction(1), {b: n for b, n in lowest.items() if n < 0})
+
+
+def _is_sum(base: Expression, n: Fraction) -> bool:
+    return base.operation == "add" and n.denominator == 1
 
 
 def _factored(total: Sum) -> Expression:
