@@ -35,6 +35,7 @@ STEEP = [
     "log(3 + exp(x**3))",
     "log(1 + exp(x) + exp(7 * x))",
     "log(x**2 + x + 1 + exp(4 * x) * x**2)",
+    "log(x**2 + exp(4 * x) * x**2)",
     "log(2 + cosh(3 * x))",
 ]
 # The two terms of a quotient's derivative agree to ever more digits.
@@ -45,6 +46,7 @@ QUOTIENTS = [
     "x * exp(x) / (2 + exp(x))",
     "x * (1 + x * (1 + x * (1 + x))) / (1 + x**4)",
     "sinh(x) / (1 + cosh(x))",
+    "log((1 + exp(5 * x)) / (1 + exp(5 * (x - 1)))) / 5",
 ]
 
 

@@ -20,8 +20,10 @@ from limen.formula import real
 from limen.formula.expression import (
     ZERO,
     Expression,
+    apply,
     evaluate,
     names,
+    negate,
     parameter,
     rebuild,
     substitute,
@@ -78,7 +80,7 @@ class Tail:
             found = write(self, *settled) if write and node.varies else None
             return built if found is None else found
 
-        return self._multiplied_out(root, evaluate(root, visit))
+        return self._multiplied_out(root, evaluate(root, visit), is_whole=True)
 
     # --- What goes where -----------------------------------------------------------------
 
@@ -119,17 +121,35 @@ class Tail:
     def _settled(self, original: Expression, changed: Expression) -> Expression:
         return original if changed is original else self._multiplied_out(original, changed)
 
-    def _multiplied_out(self, original: Expression, changed: Expression) -> Expression:
-        """The changed form multiplied out, with the remainders in their places."""
+    def _multiplied_out(
+        self, original: Expression, changed: Expression, *, is_whole: bool = False
+    ) -> Expression:
+        """The changed form multiplied out, with the remainders in their places.
+
+        Within a formula a limit stays apart, for functions that need it: log(1 + small) does.
+        """
         found = _one_fraction(as_sum(changed))
         if found is None:
             return original
-        total, under = found[0], self._unmixed(found[1])
+        total = self._without_gates(found[0]) if is_whole else found[0]
+        under = self._unmixed(found[1])
         over = Sum()
         for product in total.products():
             known = as_product(self.known(product.multiply(under).build()))
             over.plus(one_exponential(known))
         return _factored(over)
+
+    def _without_gates(self, total: Sum) -> Sum:
+        """Gates that go to 1 over one denominator, where terms cancel by that.
+
+        With s = sigmoid(u), 1 - s and s exp(-u) are the same: 1 is s (1 + exp(-u)).
+        """
+        for unknown, known in self.remainders.items():
+            if known.operation == "sigmoid" and self.heading(known.arguments[0]) > 0:
+                spread = _over_gate(total, unknown, known.arguments[0])
+                if spread and len(spread.terms) < len(total.terms):
+                    total = spread
+        return total
 
     def _unmixed(self, under: Product) -> Product:
         """Sums in a denominator as their largest exponential, times 1 + something small."""
@@ -198,6 +218,23 @@ def _one_fraction(total: Sum) -> tuple[Sum, Product] | None:
         nested = {b: n for b, n in _denominator(total).powers.items() if _is_sum(b, n)}
         layer = Product(Fraction(1), nested)
     return found
+
+
+def _over_gate(total: Sum, gate: Expression, u: Expression) -> Sum | None:
+    """A sum of powers of s = sigmoid(u) as a power of s times a sum of exponentials."""
+    powers = [product.powers.get(gate, Fraction(0)) for product in total.products()]
+    most = max(powers, default=Fraction(0))
+    if most <= 0 or any(n.denominator > 1 for n in powers):
+        return None
+    reciprocal = Product().times(1 + apply("exp", as_sum(negate(u)).build()))
+    expanded = expand(
+        product.copy().times(gate, -n).multiply(reciprocal, most - n)
+        for product, n in zip(total.products(), powers, strict=True)
+    )
+    result = Sum()
+    for product in expanded.products() if expanded else ():
+        result.plus(one_exponential(product).times(gate, most))
+    return result if expanded else None
 
 
 def _denominator(total: Sum) -> Product:
