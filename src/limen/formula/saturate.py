@@ -20,8 +20,10 @@ from limen.formula import real
 from limen.formula.expression import (
     ZERO,
     Expression,
+    apply,
     evaluate,
     names,
+    negate,
     parameter,
     rebuild,
     substitute,
@@ -34,6 +36,7 @@ __all__ = ["Tail", "saturated"]
 
 _FAR = (2.0**10, 2.0**20, 2.0**40)
 _LARGE = 8.0
+_VANISHED = -700.0  # at least the logarithm of what float64 has as 0
 
 
 def saturated(expression: Expression, side: int) -> Expression | None:
@@ -77,13 +80,17 @@ class Tail:
             found = write(self, *settled) if write and node.varies else None
             return built if found is None else found
 
-        return self._multiplied_out(root, evaluate(root, visit))
+        return self._multiplied_out(root, evaluate(root, visit), is_whole=True)
 
     # --- What goes where -----------------------------------------------------------------
 
     def value(self, expression: Expression, size: float) -> float:
-        """What an expression is so far out."""
-        return real.value(expression, {self.x: self.side * size})
+        """What an expression is so far out, with the remainders in their places."""
+        return real.value(self.known(expression), {self.x: self.side * size})
+
+    def known(self, expression: Expression) -> Expression:
+        """The expression with what the unknowns stand for."""
+        return substitute(expression, self.remainders) if self.remainders else expression
 
     def decides(self, condition: Expression) -> bool:
         """Whether a comparison is settled in the tail, which begins at 1 or later."""
@@ -101,7 +108,7 @@ class Tail:
 
     def remainder(self, expression: Expression) -> Expression:
         """An unknown for a small expression, so that no rule takes it back."""
-        expression = stable(expression)
+        expression = stable(self.known(expression))
         for unknown, known in self.remainders.items():
             if known is expression:
                 return unknown
@@ -114,23 +121,35 @@ class Tail:
     def _settled(self, original: Expression, changed: Expression) -> Expression:
         return original if changed is original else self._multiplied_out(original, changed)
 
-    def _multiplied_out(self, original: Expression, changed: Expression) -> Expression:
-        """The changed form multiplied out, with the remainders in their places."""
-        products = as_sum(changed).products()
-        lowest: dict[Expression, Fraction] = {}
-        for product in products:
-            for base, n in product.powers.items():
-                lowest[base] = min(n, lowest.get(base, Fraction(0)))
-        under = Product(Fraction(1), {b: n for b, n in lowest.items() if n < 0})
-        total = expand(p.copy().multiply(under, -1) for p in products)
-        if total is None:
+    def _multiplied_out(
+        self, original: Expression, changed: Expression, *, is_whole: bool = False
+    ) -> Expression:
+        """The changed form multiplied out, with the remainders in their places.
+
+        Within a formula a limit stays apart, for functions that need it: log(1 + small) does.
+        """
+        found = _one_fraction(as_sum(changed))
+        if found is None:
             return original
-        under = self._unmixed(under)
+        total = self._without_gates(found[0]) if is_whole else found[0]
+        under = self._unmixed(found[1])
         over = Sum()
         for product in total.products():
-            known = substitute(product.multiply(under).build(), self.remainders)
-            over.plus(one_exponential(as_product(known)))
+            known = as_product(self.known(product.multiply(under).build()))
+            over.plus(one_exponential(known))
         return _factored(over)
+
+    def _without_gates(self, total: Sum) -> Sum:
+        """Gates that go to 1 over one denominator, where terms cancel by that.
+
+        With s = sigmoid(u), 1 - s and s exp(-u) are the same: 1 is s (1 + exp(-u)).
+        """
+        for unknown, known in self.remainders.items():
+            if known.operation == "sigmoid" and self.heading(known.arguments[0]) > 0:
+                spread = _over_gate(total, unknown, known.arguments[0])
+                if spread and len(spread.terms) < len(total.terms):
+                    total = spread
+        return total
 
     def _unmixed(self, under: Product) -> Product:
         """Sums in a denominator as their largest exponential, times 1 + something small."""
@@ -150,11 +169,85 @@ class Tail:
     def top(self, total: Sum) -> Product | None:
         """The term that outgrows the others, where it is one exponential, or a power, or both."""
         products = total.products()
-        sizes = [[self.value(p.build(), size) for size in MODERATE] for p in products]
-        if not products or not all(all(map(math.isfinite, s)) and all(s) for s in sizes):
-            return None
-        top = products[max(range(len(products)), key=lambda k: abs(sizes[k][1]))]
-        return top if is_simple(top) else None
+        for size in MODERATE:
+            sizes = [self._log_size(product, size) for product in products]
+            if products and all(map(math.isfinite, sizes)):
+                top = products[max(range(len(products)), key=lambda k: sizes[k])]
+                return top if is_simple(top) and self._is_moderate(top, size) else None
+        return None
+
+    def _is_moderate(self, product: Product, size: float) -> bool:
+        """Whether the unknowns in a product are about 1: what is divided by must not vanish."""
+        unknown = [base for base in product.powers if base in self.remainders]
+        return all(abs(self._log_size(Product().times(base), size)) < 1 for base in unknown)
+
+    def _log_size(self, product: Product, size: float) -> float:
+        """The logarithm of a product's size so far out: exp(3000) is no float64, but 3000 is.
+
+        Infinite or NaN where that of a factor is. A factor that float64 has as 0 is taken for
+        larger than it is: a term that outgrows it even so does outgrow it.
+        """
+        factor = abs(product.coefficient)
+        total = math.log(factor.numerator) - math.log(factor.denominator)
+        for base, n in product.powers.items():
+            if base.operation == "exp":
+                total += float(n) * self.value(base.arguments[0], size)
+                continue
+            at = abs(self.value(base, size))
+            vanished = _VANISHED if n > 0 else -math.inf
+            total += float(n) * (vanished if at == 0 else math.log(at))
+        return total
+
+
+def _one_fraction(total: Sum) -> tuple[Sum, Product] | None:
+    """A sum multiplied out, and its denominator; None where it grows too long.
+
+    What was multiplied out may have sums in denominators of its own, which go the same way: the
+    terms of exp(x) - exp(2x) / (2 + exp(x)) cancel but for 2 exp(x).
+    """
+    found, layer = None, _denominator(total)
+    under = Product()
+    while layer.powers or found is None:
+        expanded = expand(p.copy().multiply(layer, -1) for p in total.products())
+        if expanded is None:
+            return found
+        total, under = Sum(), under.multiply(layer)
+        for product in expanded.products():
+            total.plus(one_exponential(product))
+        found = total, under.copy()
+        nested = {b: n for b, n in _denominator(total).powers.items() if _is_sum(b, n)}
+        layer = Product(Fraction(1), nested)
+    return found
+
+
+def _over_gate(total: Sum, gate: Expression, u: Expression) -> Sum | None:
+    """A sum of powers of s = sigmoid(u) as a power of s times a sum of exponentials."""
+    powers = [product.powers.get(gate, Fraction(0)) for product in total.products()]
+    most = max(powers, default=Fraction(0))
+    if most <= 0 or any(n.denominator > 1 for n in powers):
+        return None
+    reciprocal = Product().times(1 + apply("exp", as_sum(negate(u)).build()))
+    expanded = expand(
+        product.copy().times(gate, -n).multiply(reciprocal, most - n)
+        for product, n in zip(total.products(), powers, strict=True)
+    )
+    result = Sum()
+    for product in expanded.products() if expanded else ():
+        result.plus(one_exponential(product).times(gate, most))
+    return result if expanded else None
+
+
+def _denominator(total: Sum) -> Product:
+    """What all terms can be multiplied with for none to have a denominator, as a reciprocal."""
+    lowest: dict[Expression, Fraction] = {}
+    for product in total.products():
+        for base, n in product.powers.items():
+            lowest[base] = min(n, lowest.get(base, Fraction(0)))
+    return Product(Fraction(1), {b: n for b, n in lowest.items() if n < 0})
+
+
+def _is_sum(base: Expression, n: Fraction) -> bool:
+    return base.operation == "add" and n.denominator == 1
 
 
 def _factored(total: Sum) -> Expression:

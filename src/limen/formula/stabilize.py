@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from limen.formula.budget import within_budget
 from limen.formula.conjugate import conjugate
+from limen.formula.exponentials import merge_exponentials, merged, raise_as_exponentials
 from limen.formula.expression import (
     ONE,
     ZERO,
@@ -152,23 +153,13 @@ def _log_of_sum(node: Expression) -> Expression:
 # --- Products --------------------------------------------------------------------------------
 
 
+_PRODUCT_STEPS = (raise_as_exponentials, merge_exponentials, rewrite_product)
+
+
 def _simplify_product(product: Product) -> Expression:
-    while _merge_exponentials(product) or rewrite_product(product, canonical):
+    while any(step(product, canonical) for step in _PRODUCT_STEPS):
         pass
     return _multiply_out(product) or product.build()
-
-
-def _merge_exponentials(product: Product) -> bool:
-    """exp(a) * exp(b) as exp(a + b): one exponential, and no overflow on the way."""
-    found = [(b, n) for b, n in product.powers.items() if b.operation == "exp"]
-    if not found or (len(found) == 1 and found[0][1] == 1):
-        return False
-    exponent = ZERO
-    for base, n in found:
-        product.times(base, -n)
-        exponent = exponent + constant(n) * base.arguments[0]
-    product.multiply(as_product(canonical(apply("exp", exponent))))
-    return True
 
 
 def _multiply_out(product: Product) -> Expression | None:
@@ -273,6 +264,7 @@ def _common_denominator(total: Sum, numeric: bool) -> Expression | None:
     numerator = expand(p.copy().multiply(under, -1) for p in products)
     if numerator is None:
         return None
+    numerator = merged(numerator, canonical)
     shorter = len(numerator.terms) < len(products) or _is_factor_of(numerator, under)
     if shorter or (numeric and under.powers and _conjugated(numerator) is not None):
         over = _simplify_sum(numerator, numeric)

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMS", "MODERATE", "is_simple", "one_exponential"]
 
-MODERATE = (90.0, 300.0)
-"""Points where exponentials are still numbers."""
+MODERATE = (2.0**14, 300.0)
+"""Points where terms are compared: so far out that one outgrows the others, and, where the
+logarithm of a term is infinite there, a nearer one."""
 
 
 def one_exponential(product: Product) -> Product:
@@ -144,13 +145,19 @@ def _log_of(tail: Tail, total: Sum) -> Expression | None:
         for term in _exponentials_apart(product):
             spread.plus(one_exponential(term))
     leading = tail.top(spread)
-    if leading is None or not tail.value(leading.build(), MODERATE[0]) > 0:
+    if leading is None or not _is_positive(tail, leading):
         return None
     rest = Sum()
     for product in spread.minus(leading).products():
         rest.plus(one_exponential(product.multiply(leading, -1)))
     small = tail.remainder(apply("log1p", rest.build())) if rest.terms else ZERO
     return _log_of_product(leading, tail.side) + small
+
+
+def _is_positive(tail: Tail, product: Product) -> bool:
+    """Whether a product is, by the factors that are not positive in any case."""
+    signed = {base: n for base, n in product.powers.items() if base.operation != "exp"}
+    return tail.value(Product(product.coefficient, signed).build(), MODERATE[-1]) > 0
 
 
 def is_simple(product: Product) -> bool:
