@@ -71,8 +71,8 @@ def _tail(survey: Survey, side: int, lost: Array) -> tuple[int, Array] | None:
     lost_then = loss(other, {survey.x: points})
     worse = ~(lost_then <= np.fmax(lost, CHEAP)) & np.isfinite(at) & ~np.isnan(lost)
     first = int(np.flatnonzero(worse)[-1]) + 1 if np.any(worse) else 0
-    # Where an overflow makes NaN far out, a kernel gives the limit in any case.
-    is_limit = (then == then[-1]) & (_POINTS > _GUARDED)
+    # Where an overflow makes NaN far out, a kernel gives the limit in any case; not so near.
+    is_limit = (then == then[-1]) & (_POINTS > _GUARDED) & ~np.isnan(at[_POINTS == _GUARDED])
     bad = _is_bad(lost, at) & np.where(np.isnan(at), ~is_limit, at != then)
     lasting = first + np.flatnonzero(bad[first:-2] & bad[first + 1 : -1] & bad[first + 2 :])
     if not len(lasting) or not _is_same(survey.expression, other, points[lasting[0]]):
