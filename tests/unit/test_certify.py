@@ -409,3 +409,20 @@ def test_no_fault_is_seeded_where_a_loop_is_steered() -> None:
     body = "  %1 = select i1 %a, i1 true, i1 %b\n  %2 = select i1 %a, double %x, double %y\n"
     choices = [changed for kind, changed in splice._changes(body) if kind == "choices"]
     assert choices == [body.replace("double %x, double %y", "double %y, double %x")]
+
+
+@pytest.mark.parametrize("kink", [3.0, -3.0])
+def test_kinks_are_tried_at_every_place_of_an_array(kink: float) -> None:
+    """A loop computes several vectors side by side: a fault may be in one of them."""
+    own = exhaustive.kernel_of(limen.get("hardswish"), 1)
+
+    def faulty(x: np.ndarray, out: np.ndarray) -> None:
+        own(x, out)
+        first = (np.arange(x.size) % 32 < 8) & (x == kink) & (x.size >= 32)
+        out[first] += np.float32(0.5)
+
+    hardswish = limen.get("hardswish")
+    stretches = exhaustive.pieces_of(hardswish, 1, FLOAT32)[:1]
+    for kernel, right in ((own, True), (faulty, False)):
+        found = exhaustive.check(hardswish, 1, "float32", kernel, stretches=stretches)
+        assert found.special_values["kinks"]["right"] is right

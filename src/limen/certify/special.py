@@ -24,6 +24,7 @@ __all__ = ["Specials", "special_values"]
 Array = npt.NDArray[np.generic]
 
 _WIDEST = 129  # elements: more than any part of a loop takes at once
+_FEWEST_TIMES = 64  # that numbers stand in the longest array
 
 
 @dataclass(slots=True)
@@ -53,10 +54,11 @@ class Specials:
 def special_values(
     function: ActivationFunction, reference: Reference, line: Line, kernel: Kernel
 ) -> Specials:
-    """Runs a kernel at both zeros, both infinities and every NaN.
+    """Runs a kernel at both zeros, both infinities, every NaN, and at kinks.
 
     The limit at infinity is the reference's, or none where it finds none; an odd function tells
-    the two zeros apart; NaN gives NaN.
+    the two zeros apart; NaN gives NaN. At a kink, a single number depends on how a comparison ends:
+    what is right there is seen among all inputs, and here that it is so at any place of an array.
     """
     found = Specials()
     x = np.array([0.0, -0.0, np.inf, -np.inf], np.float32).astype(line.dtype)
@@ -72,6 +74,11 @@ def special_values(
             if right and loses_sign and signs[0] != np.signbit(numbers[0]):
                 right = False
         found.add(name, float(result), right if same else False)
+    kinks = _near_kinks(function, line)
+    if kinks.size:
+        _, same = _everywhere(kernel, kinks)
+        said = "the same at every place of an array" if same else "not the same everywhere"
+        found.values["kinks"] = {"result": said, "right": same}
     nans, kept = 0, 0
     for negative in (False, True):
         every = line.nans(negative)
@@ -105,6 +112,17 @@ def _everywhere(kernel: Kernel, x: Array) -> tuple[Array, bool]:
         is_same = results.view(bits) == wanted[:size].view(bits)
         same &= bool((is_same | (np.isnan(results) & np.isnan(wanted[:size]))).all())
     return out, same
+
+
+def _near_kinks(function: ActivationFunction, line: Line) -> Array:
+    """The numbers nearest to where branches meet."""
+    kinks = function.kinks
+    if not isinstance(kinks, tuple) or not kinks:
+        return np.empty(0, line.dtype)
+    nearest = np.array(kinks, np.float32)
+    beside = [np.nextafter(nearest, np.float32(side)) for side in (-np.inf, np.inf)]
+    found = np.unique(np.concatenate([nearest, *beside]).astype(line.dtype))
+    return found[: TILE // _FEWEST_TIMES]
 
 
 def _is_odd(function: ActivationFunction, order: int) -> bool:
