@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from limen.formula import real
 from limen.formula.expression import Expression, bind
 from limen.formula.show import to_text
 from limen.kernels.edges import far_limits, known_limits, known_patches
@@ -83,10 +84,11 @@ class Binding:
 
     def general(self, direction: str, dtype: str) -> Bound:
         """The same from the general tier, which serves every function."""
-        kernel, is_guarded = self._shared(direction, dtype)
-        limits = self.limits(direction) if is_guarded else ()
-        numbers = () if self.is_closed else self._passes_on(direction).parameters.values()
-        return kernel, (*numbers, *limits)
+        kernel, plan = self._shared(direction, dtype)
+        limits = self.limits(direction) if plan.is_guarded else ()
+        parameters = {} if self.is_closed else self._passes_on(direction).parameters
+        parities = [real.value(power, parameters) for power in plan.parities.values()]
+        return kernel, (*parameters.values(), *parities, *limits)
 
     def source(self, direction: str, dtype: str) -> str:
         """The source of the kernel of a direction; of a tuned one, and of the general it calls."""
@@ -173,14 +175,14 @@ class Binding:
         surrogate = self._function.surrogate_function if direction == "backward" else None
         return surrogate or self._function
 
-    def _shared(self, direction: str, dtype: str) -> tuple[Callable[..., None], bool]:
+    def _shared(self, direction: str, dtype: str) -> tuple[Callable[..., None], Plan]:
         key = (direction, dtype, self._function.surrogate_function)
-        found: tuple[Callable[..., None], bool] | None = None
+        found: tuple[Callable[..., None], Plan] | None = None
         if self._is_one_of_many:
             found = self.relatives.get(key)
         if found is None:
             plan = self.plan(direction)
-            found = _compiled(plan, dtype, self.title(direction, dtype)), plan.is_guarded
+            found = _compiled(plan, dtype, self.title(direction, dtype)), plan
             if self._is_one_of_many:
                 self.relatives[key] = found
         return found

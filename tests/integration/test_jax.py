@@ -357,3 +357,21 @@ def test_functions_of_numpy_send_tracers_to_limen_jax() -> None:
 def test_what_jax_has_compiled_is_no_formula() -> None:
     with pytest.raises(FormulaError, match="tanh is compiled by JAX"):
         lj.activation(jnp.tanh)
+
+
+@pytest.mark.parametrize("p", [-1.0, 2.0, 3.0, 2.5])
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_powers_of_negative_numbers(p: float, order: int) -> None:
+    x = np.array([-np.inf, -1000, -300, -40, -2, 0.5, 3, 40, 300, np.inf, np.nan], np.float32)
+    f = limen.activation("x**p", p=p).derivative(order)
+    g = lj.activation("x**p", p=p).derivative(order)
+    for found in (g(x), jax.jit(g)(x), g(x, p=jnp.float32(p))):
+        np.testing.assert_allclose(found, f(x), rtol=1e-5)
+
+
+@pytest.mark.parametrize("c", [300.0, 1000.0])
+def test_what_has_no_value_has_none_far_out(c: float) -> None:
+    f, g = (way.activation("tanh(log(x - c))", c=c) for way in (limen, lj))
+    x = np.array([-500, 35, 257, 299, 500, 999, 1e9, np.inf], np.float32)
+    for found in (g(x), g(x, c=jnp.float32(c))):
+        np.testing.assert_allclose(found, f(x), rtol=1e-5)

@@ -46,3 +46,36 @@ def test_values_and_derivatives(name: str, framework: Framework) -> None:
     f = limen.get(name)
     for g in (f, *map(f.derivative, f.inputs)):
         assert not grossly_off(g, framework), g.name
+
+
+UNDEFINED = [
+    ("x**p", {"p": 2.0}),
+    ("x**p", {"p": 3.0}),
+    ("x**p", {"p": 2.5}),
+    ("(x - 500)**p", {"p": 3.0}),
+    ("x**0.3", {}),
+    ("sqrt(x - 1000)", {}),
+    ("where(x > 300, 1 / log(x - 400), x)", {}),
+    ("sqrt(x - c) + sqrt(c)", {"c": 290.0}),
+    ("exp(-x) * sqrt(sin(x))", {}),
+]
+PLACES = [-np.inf, -1000.0, -300.0, -40.0, -2.0, -0.0, 0.0, 0.5, 3.0, 40.0, 257.0, 300.5, 401.0]
+PLACES += [999.0, 1001.0, 3e4, np.inf, np.nan]
+
+
+@pytest.mark.parametrize(("formula", "parameters"), UNDEFINED)
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_what_has_no_value_has_none_far_out(
+    formula: str, parameters: dict[str, float], order: int
+) -> None:
+    f = limen.activation(formula, **parameters).derivative(order)
+    x = np.array(PLACES)
+    found = decomposed(f, "torch")(torch.from_numpy(x))
+    np.testing.assert_allclose(found, f(x), rtol=1e-9, atol=1e-12)
+
+
+def test_a_condition_of_parameters_alone() -> None:
+    x = torch.tensor([0.5, -1.0])
+    for p, expected in ((2.0, x), (0.0, torch.full_like(x, 3.0))):
+        f = limen.activation("where(p > 1, x, 3) + 0 * tanh(x)", p=p)
+        assert torch.equal(decomposed(f, "torch")(x), expected)

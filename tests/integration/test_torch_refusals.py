@@ -49,6 +49,23 @@ def test_fx_traces_the_model_and_not_the_step() -> None:
         (lambda: lt.Activation("swish", learnable=[1]), TypeError, "such as 'beta'"),
         (lambda: lt.Activation("swish", learnable={"beta": 0}), ValueError, "number of channels"),
         (lambda: lt.Activation("swish", learnable={"beta": 2.5}), ValueError, "number of channels"),
+        (
+            lambda: lt.Activation("abs(x)**p", p=1.5, learnable="p"),
+            FormulaError,
+            r"'p' of abs.* exponent: leave it a number, or write exp\(p \* log\(u\)\)",
+        ),
+        (
+            lambda: lt.Activation("where(x<0,a*x,x)", a=0.25, learnable="a", at_kinks=0.0),
+            FormulaError,
+            r"'a' of where.* at_kinks.*leave it out.*where\(x <= 0, a \* x, x\)",
+        ),
+        (
+            lambda: lt.Activation(
+                limen.activation("b * x", b=1.0).surrogate("tanh"), learnable={"b": 3}
+            ),
+            FormulaError,
+            "'b' of .* another function's, tanh",
+        ),
         (lambda: lt.Activation("relu", inplace=True), TypeError, "no inplace"),
         (lambda: lt.Activation("glu", dim="last"), TypeError, "integer"),
         (lambda: lt.replace("gelu"), TypeError, "replace: expected a torch.nn.Module"),
@@ -74,3 +91,15 @@ def test_a_parameter_named_twice_learns_once() -> None:
 def test_functions_of_numpy_send_tensors_to_limen_torch(x: Any) -> None:
     with pytest.raises(DtypeError, match=r"limen\.torch\.evaluate"):
         limen.get("mish")(x)
+
+
+def test_what_refusals_suggest_works() -> None:
+    x = torch.tensor([-2.0, 0.0, 3.0], requires_grad=True)
+    power = lt.Activation("exp(p * log(abs(x) + 1e-6))", p=1.5, learnable="p")
+    (power(x).sum() + power.p).backward()
+    torch.testing.assert_close(power(x), abs(x) ** 1.5, atol=1e-5, rtol=1e-5)
+    assert torch.isfinite(x.grad).all() and torch.isfinite(power.p.grad)
+    x.grad = None
+    leaky = lt.Activation("where(x <= 0, a * x, x)", a=0.25, learnable="a")
+    leaky(x).sum().backward()
+    assert x.grad.tolist() == [0.25, 0.25, 1.0]

@@ -67,6 +67,8 @@ def test_what_is_known():
     assert not ranges([node], {})[node].is_number
     product = parse("x * exp(x)")
     assert not ranges([product], FLOAT32)[product].is_number  # 0 times infinity
+    decay = parse("exp(x)")
+    assert ranges([decay], {"x": Range(-2.0, -1.0, True)})[decay].is_within(0.1353, 0.3679)
 
 
 def test_idle_guards_go_and_others_stay():

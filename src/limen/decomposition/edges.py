@@ -9,17 +9,21 @@ from limen.formula.expression import (
     ZERO,
     Expression,
     apply,
+    bind,
     constant,
     divide,
     input_,
     negate,
     parameter,
     substitute,
+    walk,
 )
 from limen.function import ActivationFunction
+from limen.kernels.domain import is_never_below, outside
 from limen.kernels.edges import known_limits
 from limen.kernels.guards import LIMIT_NAMES, keep_zero_sign, passes_nan, unless_nan
 from limen.kernels.infinity import needs_limits
+from limen.kernels.plan import lower
 
 __all__ = ["LARGE", "with_edges"]
 
@@ -27,7 +31,8 @@ LARGE = constant(1 << 60)
 """Its square is finite in every format that is computed in, and beside it the square of a number
 of any use has no digit."""
 
-# Beyond this, NaN can only come of an overflow on the way, which in float32 begins at exp(88.8).
+# Beyond this, NaN comes of an overflow on the way, which in float32 begins at exp(88.8), or the
+# domain is left.
 _FAR = constant(1 << 5)
 # Values that grow or vanish as x does have passed these where the limits are read off.
 _HUGE, _TINY = constant(1 << 30), constant(1 / (1 << 30))
@@ -53,13 +58,29 @@ def with_edges(
         limits, numbers = (_limit(form, x, -1), _limit(form, x, 1)), _FAR_OUT
     else:
         limits = (parameter(LIMIT_NAMES[0]), parameter(LIMIT_NAMES[1]))
-        known = known_limits(f.expression, name, f.parameters)
-        numbers = dict(zip(LIMIT_NAMES, known, strict=True))
+        at_ends = known_limits(f.expression, name, f.parameters)
+        numbers = dict(zip(LIMIT_NAMES, at_ends, strict=True))
     # As `guards.with_limits`, but for any format: what is large is not the same in all.
     limit = apply("where", apply("less", x, ZERO), *limits)
     is_near = apply("less_equal", apply("abs", x), _FAR)
+    known = {n: v for n, v in f.parameters.items() if n not in learnable}
+    settled = _settled(signed, bind(form, known), x, limit)
+    if any(map(_may_be_of_minus_infinity, walk(form))):
+        is_finite = apply("less", apply("abs", x), parameter("_infinity"))
+        settled = apply("where", is_finite, settled, limit)
+    return apply("where", is_near, signed, unless_nan(x, settled)), {**_FAR_OUT, **numbers}
+
+
+def _settled(signed: Expression, bound: Expression, x: Expression, limit: Expression) -> Expression:
+    """The value far out, and the limit where an overflow has made NaN of it."""
     settled = apply("where", apply("equal", signed, signed), signed, limit)
-    return apply("where", is_near, signed, unless_nan(x, settled)), numbers
+    undefined = outside(lower(bound), x, float(_FAR.payload))
+    return settled if undefined is None else apply("where", undefined, signed, settled)
+
+
+def _may_be_of_minus_infinity(node: Expression) -> bool:
+    """Whether it is a power of it: (-inf)**2.5 is infinite to a framework, and no number to us."""
+    return node.operation == "power" and not is_never_below(lower(node.arguments[0]), ZERO)
 
 
 def _limit(form: Expression, x: Expression, side: int) -> Expression:

@@ -12,7 +12,13 @@ __all__ = ["clip", "maximum", "minimum", "where"]
 
 
 def where(condition: Any, yes: Any, no: Any, dtype: Any = None) -> Any:
-    """`torch.where`, and of two numbers in a dtype; in float64 where float32 would round them."""
+    """`torch.where`, and of two numbers in a dtype; in float64 where float32 would round them.
+
+    A condition that depends on no tensor is a number.
+    """
+    if isinstance(condition, float):
+        chosen, other = (yes, no) if condition else (no, yes)
+        return torch.full_like(other, chosen) if isinstance(chosen, float) else chosen
     if isinstance(yes, float) and isinstance(no, float):
         if dtype is None:
             dtype = torch.float32 if is_single(yes) and is_single(no) else torch.float64

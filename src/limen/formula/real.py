@@ -69,6 +69,8 @@ def _divide(a: float, b: float) -> float:
 
 
 def _power(a: float, b: float) -> float:
+    if a == -_INF and math.isfinite(b) and b % 1:
+        return _NAN  # as for any negative base: the limit of what is undefined
     try:
         return math.pow(a, b)
     except OverflowError:

@@ -24,6 +24,7 @@ from limen.formula.expression import (
     walk,
 )
 from limen.formula.stabilize import canonical
+from limen.kernels.domain import outside
 from limen.kernels.infinity import Limits, with_own_limits
 from limen.kernels.ranges import Range
 
@@ -45,8 +46,8 @@ formula begins with an underscore."""
 
 _GROWING = frozenset({"exp", "expm1", "sinh", "cosh"})
 _LARGEST = constant(sys.float_info.max)
-# Beyond this, NaN can only come of an overflow on the way (infinity minus infinity, or times 0),
-# and the limit is the value: a pole or a bound of the domain that far out has no use.
+# Beyond this, NaN comes of an overflow on the way (infinity minus infinity, or times 0), and the
+# limit is the value, unless the domain is left there (`outside`). A pole that far out has no use.
 _FAR = constant(1 << 8)
 # Above all inputs of 32 bits, and where `infinity` has infinite ones stop.
 _HUGE = 1 << 300
@@ -56,7 +57,10 @@ def with_limits(value: Expression, x: Expression) -> Expression:
     """The value, and the limits where x is infinite, or where the value has got lost far out."""
     limit = apply("where", apply("less", x, ZERO), *map(parameter, LIMIT_NAMES))
     size = apply("abs", x)
-    inside = apply("where", apply("less_equal", size, _FAR), value, _settled(value, limit))
+    settled, undefined = _settled(value, limit), outside(value, x, float(_FAR.payload))
+    if undefined is not None:
+        settled = apply("where", undefined, value, settled)  # which is NaN
+    inside = apply("where", apply("less_equal", size, _FAR), value, settled)
     is_finite = apply("less_equal", size, _LARGEST)
     return apply("where", is_finite, inside, unless_nan(x, limit))
 

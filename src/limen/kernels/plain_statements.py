@@ -27,6 +27,7 @@ from limen.formula.expression import (
 from limen.formula.stabilize import canonical
 from limen.kernels.constants import as_pair
 from limen.kernels.guards import relaxed, unguarded
+from limen.kernels.parity import KNOWN as PARITY
 from limen.kernels.plan import LIMIT_NAMES, Plan, lower
 from limen.kernels.ranges import ANYTHING, Range, ranges
 from limen.kernels.statements import Passages, Statements, infix, is_number
@@ -64,10 +65,11 @@ def waves(plan: Plan) -> list[Expression]:
 
 def _inputs(plan: Plan) -> dict[str, Range]:
     """What is known of the inputs: where there are limits, they stand in for an infinite one."""
+    parities = dict.fromkeys(plan.parities, PARITY)
     if not plan.is_guarded:
-        return {}
+        return parities
     limits = dict.fromkeys(LIMIT_NAMES, ANYTHING)
-    return {plan.inputs[-1]: Range(-_LARGEST_INPUT, _LARGEST_INPUT, True), **limits}
+    return {plan.inputs[-1]: Range(-_LARGEST_INPUT, _LARGEST_INPUT, True), **limits, **parities}
 
 
 class PlainStatements(Statements):

@@ -8,7 +8,7 @@ guards that make the edges exact (limits at infinity, NaN in NaN out, the sign o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from limen.formula.expression import (
@@ -36,6 +36,7 @@ from limen.kernels.guards import (
 )
 from limen.kernels.infinity import Limits, needs_limits
 from limen.kernels.overflow import raised, spread_denominators, square_root
+from limen.kernels.parity import signed_power, with_parities
 from limen.kernels.patches import apply_patches
 from limen.kernels.tails import in_tail
 
@@ -53,10 +54,12 @@ class Plan:
 
     Attributes:
         inputs: the arrays read, by name.
-        parameters: the numbers passed, by name; a guarded plan ends with `LIMIT_NAMES`.
+        parameters: the numbers passed, by name: the function's, parities, and `LIMIT_NAMES` in a
+            guarded plan.
         outputs: one lowered expression for each array written.
         wide: for each output, whether it is stored as float64 whatever the dtype.
         limits: what is known of the numbers passed as `LIMIT_NAMES`.
+        parities: for each parity that is passed, the power of -1 that it is.
     """
 
     inputs: tuple[str, ...]
@@ -64,6 +67,7 @@ class Plan:
     outputs: tuple[Expression, ...]
     wide: tuple[bool, ...]
     limits: Limits = _UNKNOWN
+    parities: Mapping[str, Expression] = field(default_factory=dict, compare=False)
 
     @property
     def is_guarded(self) -> bool:
@@ -79,7 +83,7 @@ def forward_plan(
 ) -> Plan:
     """The plan of a function's value, with the patches beside its roots."""
     guarded, passed = _edged(expression, inputs, parameters, patches)
-    return Plan(inputs, (*parameters, *passed), (guarded,), (False,))
+    return _planned(inputs, (*parameters,), passed, (guarded,), wide=False)
 
 
 def backward_plan(
@@ -96,8 +100,20 @@ def backward_plan(
     for slope in slopes:
         guarded, passed = _edged(slope, inputs, parameters, patches)
         outputs.append(_flow(guarded))
-    kinds = (wide,) * len(outputs)
-    return Plan((GRAD_OUTPUT, *inputs), (*parameters, *passed), tuple(outputs), kinds)
+    return _planned((GRAD_OUTPUT, *inputs), (*parameters,), passed, outputs, wide=wide)
+
+
+def _planned(
+    inputs: tuple[str, ...],
+    parameters: tuple[str, ...],
+    passed: tuple[str, ...],
+    outputs: Sequence[Expression],
+    *,
+    wide: bool,
+) -> Plan:
+    finished, parities = with_parities(outputs)
+    numbers, kinds = (*parameters, *parities, *passed), (wide,) * len(finished)
+    return Plan(inputs, numbers, finished, kinds, parities=parities)
 
 
 def _flow(slope: Expression) -> Expression:
@@ -197,12 +213,16 @@ def _switched(switch: Expression, number: Expression) -> Expression:
     return apply("where", condition, *(_switched(branch, number) for branch in branches))
 
 
+def _lower_power(base: Expression, exponent: Expression) -> Expression:
+    return signed_power(base, exponent) or raised(base, exponent, _LARGE)
+
+
 _LOWERINGS: dict[str, Callable[..., Expression]] = {
     "minimum": _lower_minimum,
     "maximum": _lower_maximum,
     "clip": _lower_clip,
     "multiply": _lower_multiply,
     "sign": _lower_sign,
-    "power": partial(raised, large=_LARGE),
+    "power": _lower_power,
     "sqrt": partial(square_root, large=_LARGE),
 }

@@ -154,7 +154,7 @@ def _monotone(
 
 def _exp(a: Range) -> Range:
     bound = _monotone("exp", 0.0)(a)
-    return bound._replace(high=1.0) if a.high <= 0.0 else bound
+    return bound._replace(high=min(1.0, bound.high)) if a.high <= 0.0 else bound
 
 
 def _below(value: float) -> float:
