@@ -62,8 +62,8 @@ def certify(
     """Check a function's kernel on every input, against ball arithmetic of the formula.
 
     Every input of a 16-bit format and all 2^32 of float32 are checked; of float64 a dense sample.
-    Exits with 1 where an error is above what is promised: 1 ULP, and 2 in float64 and for second
-    derivatives.
+    Exits with 1 where an error is above what is promised: 1 ULP, twice that in float64, and twice
+    as much for second derivatives.
     """
     if only and not catalog:
         raise typer.BadParameter("--only goes with --catalog; for one function write --dtype")
