@@ -21,14 +21,14 @@ from limen.kernels.edges import known_limits
 from limen.kernels.guards import LIMIT_NAMES, keep_zero_sign, passes_nan, unless_nan
 from limen.kernels.infinity import needs_limits
 
-__all__ = ["LARGE", "with_edges"]
+__all__ = ["FAR", "LARGE", "with_edges"]
 
 LARGE = constant(1 << 60)
 """Its square is finite in every format that is computed in, and beside it the square of a number
 of any use has no digit."""
 
 # Beyond this, NaN can only come of an overflow on the way, which in float32 begins at exp(88.8).
-_FAR = constant(1 << 5)
+FAR = 1 << 5
 # Values that grow or vanish as x does have passed these where the limits are read off.
 _HUGE, _TINY = constant(1 << 30), constant(1 / (1 << 30))
 _FAR_OUT = {"_far_out": 2.0**60, "_farther_out": 2.0**61, "_infinity": math.inf, "_nan": math.nan}
@@ -57,7 +57,7 @@ def with_edges(
         numbers = dict(zip(LIMIT_NAMES, known, strict=True))
     # As `guards.with_limits`, but for any format: what is large is not the same in all.
     limit = apply("where", apply("less", x, ZERO), *limits)
-    is_near = apply("less_equal", apply("abs", x), _FAR)
+    is_near = apply("less_equal", apply("abs", x), constant(FAR))
     settled = apply("where", apply("equal", signed, signed), signed, limit)
     return apply("where", is_near, signed, unless_nan(x, settled)), numbers
 
