@@ -15,8 +15,10 @@ import pytest
 import limen
 from limen.decomposition import Program, decomposed
 from limen.decomposition.edges import LARGE, with_edges
+from limen.decomposition.moderate import moderate
 from limen.decomposition.program import dependents
 from limen.decomposition.table import TABLE, Row
+from limen.decomposition.windows import with_windows
 from limen.errors import UnknownNameError
 from limen.formula import real
 from limen.formula.expression import apply, constant, input_, parameter, walk
@@ -153,6 +155,17 @@ def test_denominators_do_not_overflow() -> None:
     spread = spread_denominators(parse("x / (1 + x**2)**3"))
     assert real.value(spread, {"x": 1e60}) == pytest.approx(1e-300)  # of which the cube is 1e360
     assert real.value(spread, {"x": 0.5}) == pytest.approx(0.5 / 1.25**3)
+
+
+# --- Windows -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [n for n in limen.names() if not limen.get(n).is_gated])
+def test_the_catalogue_needs_no_windows(name: str) -> None:
+    """Its forms serve float32 as they are, and a window would cost time."""
+    for order in (0, 1, 2):
+        f = limen.get(name).derivative(order)
+        assert with_windows(f) is moderate(stable(f.expression)), order
 
 
 # --- Edges ---------------------------------------------------------------------------------------

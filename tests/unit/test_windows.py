@@ -12,7 +12,7 @@ from limen.certify.measure import FORMATS, ulp_error
 from limen.certify.reference import Reference
 from limen.formula.parse import parse
 from limen.formula.stabilize import stable
-from limen.kernels.patches import Window, _windows, as_numbers
+from limen.kernels.patches import Window, as_numbers, windows_of
 from limen.kernels.windows import MOST_WINDOWS, find_windows
 
 
@@ -68,7 +68,7 @@ def test_there_is_an_end_to_windows() -> None:
 
 def test_windows_survive_as_numbers() -> None:
     found = windows("(x - sin(x)) * (1 - tanh(x)**4)")
-    assert found and list(_windows(as_numbers(found))) == found
+    assert found and list(windows_of(as_numbers(found))) == found
 
 
 SMALL = [1e-300, 1e-150, 1e-44, 3e-39, 1e-30, 1e-12, 1e-7, 2e-4, 0.003, 0.02, 0.06, 0.13, 0.3, 0.9]

@@ -25,7 +25,7 @@ from limen.kernels.guards import LIMIT_NAMES, keep_zero_sign, passes_nan, unless
 from limen.kernels.infinity import needs_limits
 from limen.kernels.plan import lower
 
-__all__ = ["LARGE", "with_edges"]
+__all__ = ["FAR", "LARGE", "with_edges"]
 
 LARGE = constant(1 << 60)
 """Its square is finite in every format that is computed in, and beside it the square of a number
@@ -33,7 +33,7 @@ of any use has no digit."""
 
 # Beyond this, NaN comes of an overflow on the way, which in float32 begins at exp(88.8), or the
 # domain is left.
-_FAR = constant(1 << 5)
+FAR = 1 << 5
 # Values that grow or vanish as x does have passed these where the limits are read off.
 _HUGE, _TINY = constant(1 << 30), constant(1 / (1 << 30))
 _FAR_OUT = {"_far_out": 2.0**60, "_farther_out": 2.0**61, "_infinity": math.inf, "_nan": math.nan}
@@ -62,7 +62,7 @@ def with_edges(
         numbers = dict(zip(LIMIT_NAMES, at_ends, strict=True))
     # As `guards.with_limits`, but for any format: what is large is not the same in all.
     limit = apply("where", apply("less", x, ZERO), *limits)
-    is_near = apply("less_equal", apply("abs", x), _FAR)
+    is_near = apply("less_equal", apply("abs", x), constant(FAR))
     known = {n: v for n, v in f.parameters.items() if n not in learnable}
     settled = _settled(signed, bind(form, known), x, limit)
     if any(map(_may_be_of_minus_infinity, walk(form))):
@@ -74,7 +74,7 @@ def with_edges(
 def _settled(signed: Expression, bound: Expression, x: Expression, limit: Expression) -> Expression:
     """The value far out, and the limit where an overflow has made NaN of it."""
     settled = apply("where", apply("equal", signed, signed), signed, limit)
-    undefined = outside(lower(bound), x, float(_FAR.payload))
+    undefined = outside(lower(bound), x, float(FAR))
     return settled if undefined is None else apply("where", undefined, signed, settled)
 
 

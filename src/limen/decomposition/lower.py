@@ -11,7 +11,9 @@ from typing import Any, get_args
 from limen.decomposition.edges import with_edges
 from limen.decomposition.moderate import moderate
 from limen.decomposition.program import Program, dependents
+from limen.decomposition.shifted import shifted
 from limen.decomposition.table import AS_WRITTEN, TABLE, Framework
+from limen.decomposition.windows import with_windows
 from limen.errors import UnknownNameError
 from limen.formula.expression import (
     Expression,
@@ -64,7 +66,11 @@ def decomposed(
         if name not in f.parameters:
             known = ", ".join(f.parameters) or "none"
             raise UnknownNameError(f"{f.name} has no parameter {name!r}; it has: {known}")
-    expression, numbers = moderate(stable(f.expression)), f.parameters
+    if len(f.inputs) == 1 and not learnable:
+        expression = with_windows(f)  # which asks for the numbers
+    else:
+        expression = moderate(shifted(stable(f.expression)))
+    numbers = f.parameters
     if len(f.inputs) == 1:
         expression, added = with_edges(f, expression, learnable)
         numbers |= added

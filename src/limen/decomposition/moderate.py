@@ -94,13 +94,26 @@ def _may_overflow(node: Expression) -> bool:
     return False
 
 
+def _shrunk(term: Expression, scale: Expression) -> Expression:
+    """The product of the two, in each branch of a choice.
+
+    XLA makes (a + b)/2 of a/2 + b/2, and the sum overflows; it finds no a/2 in a choice of halves.
+    """
+    match term.operation, term.arguments:
+        case "where", (condition, a, b):
+            return apply("where", condition, _shrunk(a, scale), _shrunk(b, scale))
+        case "multiply", (factor, other) if not factor.varies:
+            return multiply(multiply(scale, factor), other)
+    return multiply(scale, term)
+
+
 def _scaled(node: Expression, scale: Expression) -> Expression:
     """The product of the two, term by term where a sum may overflow."""
     if not _may_overflow(node):
         return multiply(scale, node)
     match node.operation, node.arguments:
         case "add", (a, b):
-            return add(multiply(scale, a), multiply(scale, b))
+            return add(_shrunk(a, scale), _shrunk(b, scale))
         case "divide", (over, under):
             return divide(_scaled(over, scale), under)
         case _, (condition, a, b):

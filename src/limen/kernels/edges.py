@@ -10,6 +10,7 @@ from limen.formula.expression import Expression, bind
 from limen.formula.stabilize import canonical, stable
 from limen.kernels.cache import recall
 from limen.kernels.patches import as_numbers
+from limen.kernels.survey import KERNELS, Working
 from limen.kernels.windows import find_windows
 
 __all__ = ["far_limits", "known_limits", "known_patches"]
@@ -21,14 +22,16 @@ _BESIDE = (1.09, 1.21, 1.37, 1.53, 1.74, 1.89)
 _STEEP = 1e9  # a value that changes by this from one point to the next goes to 0 or infinity
 
 
-def known_patches(expression: Expression, x: str, parameters: Mapping[str, float]) -> list[float]:
+def known_patches(
+    expression: Expression, x: str, parameters: Mapping[str, float], working: Working = KERNELS
+) -> list[float]:
     """The windows a function needs, as `as_numbers` gives them, remembered."""
     # With numbers in the place of parameters a formula may have another form, and other windows.
     what = "windows_at_numbers" if parameters else "windows"
     return recall(
-        what,
+        what + working.name,
         bind(expression, parameters),
-        lambda: as_numbers(find_windows(stable(expression), x, parameters)),
+        lambda: as_numbers(find_windows(stable(expression), x, parameters, working)),
     )
 
 

@@ -26,7 +26,7 @@ from limen.formula.expression import (
     negate,
 )
 
-__all__ = ["Pair", "Window", "apply_patches", "as_numbers"]
+__all__ = ["Pair", "Window", "apply_patches", "as_numbers", "windows_of"]
 
 Pair = tuple[float, float]
 
@@ -63,7 +63,8 @@ def as_numbers(windows: Sequence[Window]) -> list[float]:
     return numbers
 
 
-def _windows(numbers: Sequence[float]) -> Iterator[Window]:
+def windows_of(numbers: Sequence[float]) -> Iterator[Window]:
+    """The windows of what `as_numbers` gave."""
     rest = iter(numbers)
     for high in rest:
         low, reach, side, keeps, start, count = (next(rest) for _ in range(6))
@@ -85,7 +86,7 @@ def apply_patches(
         numbers: what `as_numbers` gave.
         tail: the form of the function for one side, 1 or -1.
     """
-    for window in _windows(numbers):
+    for window in windows_of(numbers):
         if math.isinf(window.centre[0]):
             lowered = _far(window, x, lowered, tail)
         else:

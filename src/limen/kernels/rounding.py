@@ -32,17 +32,24 @@ _EXACT = frozenset({"input", "parameter", "where", "minimum", "maximum", "clip",
 _PLACES = "abc"
 # The bits of an input and of a number of the kernel; for float64 arrays both are twice as many.
 _INPUT, _WORD = 24, 53
+_WIDE = np.float64
 
 
-def values(expression: Expression, environment: Mapping[str, Array]) -> Array:
-    """The values of a formula in float64, at many points.
+def values(
+    expression: Expression, environment: Mapping[str, Array], dtype: type[np.floating[Any]] = _WIDE
+) -> Array:
+    """The values of a formula, at many points.
 
     Args:
         expression: a formula.
         environment: an array, or a number, for each input and parameter.
+        dtype: what the result of each step is rounded to.
+
+    Returns:
+        The values, in float64 in any case.
     """
     with np.errstate(all="ignore"):
-        return _values(expression, environment)[expression]
+        return _values(expression, environment, dtype)[expression]
 
 
 def loss(expression: Expression, environment: Mapping[str, Array]) -> Array:
@@ -110,7 +117,11 @@ def _odd_part(number: int) -> int:
     return number // (number & -number) if number else 0
 
 
-def _values(expression: Expression, environment: Mapping[str, Array]) -> dict[Expression, Array]:
+def _values(
+    expression: Expression,
+    environment: Mapping[str, Array],
+    dtype: type[np.floating[Any]] = _WIDE,
+) -> dict[Expression, Array]:
     shape = np.broadcast(*environment.values()).shape if environment else ()
     found: dict[Expression, Array] = {}
     for node in walk(expression):
@@ -120,8 +131,16 @@ def _values(expression: Expression, environment: Mapping[str, Array]) -> dict[Ex
             found[node] = np.asarray(environment[node.payload], float)
         else:
             found[node] = _FUNCTIONS[node.operation](*(found[a] for a in node.arguments))
+        if dtype is not _WIDE and found[node].dtype != bool:
+            found[node] = _stored(found[node], dtype)
     found[expression] = np.broadcast_to(found[expression], shape)
     return found
+
+
+def _stored(array: Array, dtype: type[np.floating[Any]]) -> Array:
+    """The values rounded to a dtype; without subnormal numbers, which XLA and others round to 0."""
+    rounded = array.astype(dtype).astype(_WIDE)
+    return np.where(np.abs(rounded) < np.finfo(dtype).tiny, 0.0 * rounded, rounded)
 
 
 def _slopes(root: Expression, found: Mapping[Expression, Array]) -> dict[Expression, Array]:

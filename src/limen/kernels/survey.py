@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from limen.formula.expression import Expression, bind, walk
 from limen.formula.operations import OPERATIONS
 from limen.kernels.rounding import loss, values
 
-__all__ = ["CHEAP", "DEAR", "DISASTROUS", "Array", "Survey"]
+__all__ = ["CHEAP", "DEAR", "DISASTROUS", "KERNELS", "Array", "Survey", "Working"]
 
 Array = npt.NDArray[np.float64]
 
@@ -38,6 +39,40 @@ _RATIONAL = {
 _CHOICES = {"where", "minimum", "maximum", "clip", "abs", "sign", "sqrt"}
 
 
+_GROSS = 2.0**-8  # a value that is so far off, relative to it, has lost what matters
+
+
+@dataclass(frozen=True)
+class Working:
+    """What a formula is computed in: the bits of a step, and how much of them may be lost.
+
+    Attributes:
+        name: what is remembered is filed under it.
+        dtype: what each step is rounded to.
+        steps: what is computed for a formula.
+        dear: something is done about it where rounding costs so many units of the last place.
+        cheap: what a form that is put in the place of another may cost.
+        wide: a series that is needed serves as far as rounding costs more than this.
+        guarded: the limit takes the place of NaN where the input is larger than this.
+        serves_roots: whether it has series beside plain roots other than 0, for the last digits.
+    """
+
+    name: str
+    dtype: type[np.floating[Any]]
+    steps: Callable[[Expression], Expression]
+    dear: float
+    cheap: float
+    wide: float
+    guarded: float
+    serves_roots: bool
+
+
+KERNELS = Working(
+    "", np.float64, lambda formula: formula, DEAR, CHEAP, DEAR, guarded=2.0**8, serves_roots=True
+)
+"""float64, as kernels compute for float32; pairs of float64 have the same windows."""
+
+
 @dataclass
 class Survey:
     """A formula of one input, for one set of parameters.
@@ -46,11 +81,13 @@ class Survey:
         formula: its stable form.
         x: the name of its input.
         parameters: the values of its parameters.
+        working: what it is computed in.
     """
 
     formula: Expression
     x: str
     parameters: Mapping[str, float]
+    working: Working = KERNELS
 
     @cached_property
     def expression(self) -> Expression:
@@ -63,9 +100,30 @@ class Survey:
 
     def loss(self, points: Array) -> Array:
         """What is lost at each point; nothing where the value is next to nothing."""
-        lost = loss(self.expression, {self.x: points})
         size = np.abs(self.at(points))
+        lost = self.loss_of(self.expression, points)
         return np.where((size > 0) & (size < _NEXT_TO_NOTHING), 0.0, lost)
+
+    def loss_of(self, form: Expression, points: Array) -> Array:
+        """What a form loses at each point; all where a step has left the range of numbers."""
+        lost = loss(self.working.steps(form), {self.x: points})
+        if self.working.dtype is np.float64:
+            return lost
+        tiny = float(np.finfo(self.working.dtype).tiny)
+        with np.errstate(all="ignore"):
+            exact = self.stored(form, points)
+            off = np.abs(self.computed(form, points) - exact)
+            is_off = ~(off <= _GROSS * np.abs(exact) + tiny) & np.isfinite(exact)
+        return np.where(is_off, np.inf, lost)
+
+    def stored(self, form: Expression, points: Array) -> Array:
+        """The values of a form in float64, rounded once."""
+        with np.errstate(all="ignore"):
+            return values(form, {self.x: points}).astype(self.working.dtype).astype(float)
+
+    def computed(self, form: Expression, points: Array) -> Array:
+        """The values of a form of the formula as its steps give them."""
+        return values(self.working.steps(form), {self.x: points}, self.working.dtype)
 
     @cached_property
     def rounds(self) -> bool:

@@ -14,18 +14,17 @@ from limen.formula.expression import Expression, bind, size
 from limen.formula.saturate import saturated
 from limen.formula.stabilize import stable
 from limen.kernels.patches import Window
-from limen.kernels.rounding import loss, values
+from limen.kernels.rounding import loss
 from limen.kernels.series_windows import EXACT, agrees, fit
-from limen.kernels.survey import CHEAP, DEAR, Array, Survey
+from limen.kernels.survey import Array, Survey
 
 __all__ = ["far_windows", "in_tail"]
 
 _POINTS = 2.0 ** np.concatenate([np.arange(0, 100) / 4, np.arange(25, 128)])  # float32's range
-_GUARDED = 2.0**8  # from here on a kernel returns the limit in the place of NaN
 # A form for a tail may be so many times longer, and so many operations.
 _LONGER, _LONG = 3, 20
 _LENGTH = 48  # of a series at infinity
-_TRIES = range(0, 24, 2)  # so much further out it may begin to serve, in points
+_FURTHER, _STEP = 24, 2  # so much further out it may begin to serve, and what is tried, in points
 
 
 def in_tail(
@@ -45,40 +44,55 @@ def far_windows(survey: Survey, side: int) -> list[Window]:
     """The windows far out on one side: the form for that tail, then a series."""
     points = side * _POINTS
     lost = survey.loss(points)
+    at, lost = _seen(survey, survey.expression, points, lost)
     found = []
-    if np.any(_is_bad(lost, survey.at(points))):
-        tail = _tail(survey, side, lost)
+    if np.any(_is_bad(survey, lost, at)):
+        tail = _tail(survey, side, at, lost)
         if tail is not None:
             first, lost = tail
             edge = float(1 / _POINTS[first])
             found.append(Window((side * math.inf, 0.0), edge, side, False, 0, ()))
-    series = _series(survey.expression, side, lost) if survey.rounds else None
+    series = _series(survey, side, lost) if survey.rounds else None
     return [*found, series] if series else found
 
 
-def _is_bad(lost: Array, at: Array) -> npt.NDArray[np.bool_]:
+def _seen(survey: Survey, form: Expression, points: Array, lost: Array) -> tuple[Array, Array]:
+    """What is seen of a form far out, and lost: where steps make NaN of the limit, it is given."""
+    at, stored = survey.computed(form, points), survey.stored(form, points)
+    is_known = ~(loss(form, {survey.x: points}) > survey.working.dear)
+    is_given = np.isnan(at) & is_known & (stored == stored[-1]) & _is_guarded(survey, at)
+    return np.where(is_given, stored, at), np.where(is_given, 0.0, lost)
+
+
+def _is_guarded(survey: Survey, at: Array) -> npt.NDArray[np.bool_]:
+    """Where the limit is given for NaN; nowhere, if there is NaN before."""
+    begin = survey.working.guarded
+    found: npt.NDArray[np.bool_] = (begin < _POINTS) & ~np.isnan(at[begin == _POINTS])
+    return found
+
+
+def _is_bad(survey: Survey, lost: Array, at: Array) -> npt.NDArray[np.bool_]:
     """Where digits are lost, or the value is no number."""
-    return (lost > DEAR) | ~np.isfinite(at)
+    return (lost > survey.working.dear) | ~np.isfinite(at)
 
 
-def _tail(survey: Survey, side: int, lost: Array) -> tuple[int, Array] | None:
+def _tail(survey: Survey, side: int, at: Array, lost: Array) -> tuple[int, Array] | None:
     """From where on the form for a tail serves, and what is lost with it; None if it does not."""
     other = in_tail(survey.formula, side, survey.parameters)
     if other is None or size(other) > _LONGER * size(survey.expression) + _LONG:
         return None
-    points = side * _POINTS
-    at, then = survey.at(points), values(other, {survey.x: points})
-    lost_then = loss(other, {survey.x: points})
-    worse = ~(lost_then <= np.fmax(lost, CHEAP)) & np.isfinite(at) & ~np.isnan(lost)
+    points, cheap = side * _POINTS, survey.working.cheap
+    then, lost_then = _seen(survey, other, points, survey.loss_of(other, points))
+    worse = ~(lost_then <= np.fmax(lost, cheap)) & np.isfinite(at) & ~np.isnan(lost)
     first = int(np.flatnonzero(worse)[-1]) + 1 if np.any(worse) else 0
     # Where an overflow makes NaN far out, a kernel gives the limit in any case; not so near.
-    is_limit = (then == then[-1]) & (_POINTS > _GUARDED) & ~np.isnan(at[_POINTS == _GUARDED])
-    bad = _is_bad(lost, at) & np.where(np.isnan(at), ~is_limit, at != then)
+    is_limit = (then == then[-1]) & _is_guarded(survey, at)
+    bad = _is_bad(survey, lost, at) & np.where(np.isnan(at), ~is_limit, at != then)
     lasting = first + np.flatnonzero(bad[first:-2] & bad[first + 1 : -1] & bad[first + 2 :])
     if not len(lasting) or not _is_same(survey.expression, other, points[lasting[0]]):
         return None
     begin = int(lasting[0])
-    while begin > first and not lost[begin - 1] <= CHEAP:
+    while begin > first and not lost[begin - 1] <= cheap:
         begin -= 1
     first = max(first, begin - 1)  # what overflows does so between two points
     return first, np.concatenate([lost[:first], lost_then[first:]])
@@ -90,10 +104,16 @@ def _is_same(expression: Expression, other: Expression, point: float) -> bool:
         return bool(abs(a - b) <= EXACT * abs(a))
 
 
-def _series(expression: Expression, side: int, lost: Array) -> Window | None:
+def _after(are: npt.NDArray[np.bool_]) -> int:
+    """The place after the last of some."""
+    found = np.flatnonzero(are)
+    return int(found[-1]) + 1 if len(found) else 0
+
+
+def _series(survey: Survey, side: int, lost: Array) -> Window | None:
     """The series at infinity, where digits are lost there for good."""
-    cheap = np.flatnonzero(lost <= DEAR)
-    first = int(cheap[-1]) + 1 if len(cheap) else 0
+    expression = survey.expression
+    first, near = (_after(lost <= level) for level in (survey.working.dear, survey.working.wide))
     if first == len(lost):
         return None
     centre = side * digits.context().inf
@@ -101,7 +121,7 @@ def _series(expression: Expression, side: int, lost: Array) -> Window | None:
         series = series_at_infinity(expression, side, _LENGTH)
     except (NoSeriesError, ZeroDivisionError, ValueError, OverflowError):
         return None
-    for place in (first + further for further in _TRIES):
+    for place in range(first - (first - near) // _STEP * _STEP, first + _FURTHER, _STEP):
         if place < len(lost):
             window = fit(series, centre, side, float(1 / _POINTS[place]))
             if window and agrees(window, expression, centre):

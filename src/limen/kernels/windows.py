@@ -12,6 +12,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from limen.formula.analysis import digits
 from limen.formula.analysis.series import NoSeriesError, series_at
@@ -19,7 +20,7 @@ from limen.formula.expression import Expression, walk
 from limen.kernels.patches import Window
 from limen.kernels.rounding import values
 from limen.kernels.series_windows import agrees, both_sides, continues, fit
-from limen.kernels.survey import DEAR, Array, Survey
+from limen.kernels.survey import KERNELS, Array, Survey, Working
 from limen.kernels.tails import far_windows
 
 __all__ = ["MOST_WINDOWS", "find_windows"]
@@ -40,15 +41,18 @@ _LENGTHS = (
 )
 
 
-def find_windows(expression: Expression, x: str, parameters: Mapping[str, float]) -> list[Window]:
+def find_windows(
+    expression: Expression, x: str, parameters: Mapping[str, float], working: Working = KERNELS
+) -> list[Window]:
     """The windows a function needs, for one set of parameters; a later one takes precedence.
 
     Args:
         expression: the stable form.
         x: the name of its input.
         parameters: the values of its parameters.
+        working: what it is computed in.
     """
-    survey = Survey(expression, x, parameters)
+    survey = Survey(expression, x, parameters, working)
     return [*far_windows(survey, -1), *far_windows(survey, 1), *_near(survey)]
 
 
@@ -61,13 +65,16 @@ def _near(survey: Survey) -> list[Window]:
             found.setdefault(float(centre), (centre, reach))
         if len(found) == MOST_WINDOWS:
             break
-    return [w for centre, reach in found.values() for w in _beside(survey, centre, reach)]
+    windows = [w for centre, reach in found.values() for w in _beside(survey, centre, reach)]
+    if survey.working.serves_roots:
+        return windows
+    return [w for w in windows if w.start != 1 or not w.centre[0]]  # small numbers lie around 0
 
 
 def _centres(survey: Survey) -> Iterator[Any]:
     """Where terms may cancel: 0, roots, double roots, and roots of denominators."""
     small = survey.loss(np.concatenate([-_SMALL, _SMALL]))
-    if np.any(small > DEAR):
+    if np.any(small > survey.working.dear):
         yield digits.number(0)
     at = survey.at(_GRID)
     yield from _touching(survey.expression, np.abs(at))
@@ -144,15 +151,25 @@ def _dear(survey: Survey, centre: float) -> float | None:
     """How far from a centre digits are lost; None where they are not, or not there."""
     steps = _STEPS[abs(centre) * 2.0**-46 < _STEPS]
     lost = np.fmax(survey.loss(centre + steps), survey.loss(centre - steps))
-    dear = np.flatnonzero(lost > DEAR)
+    reach = _extent(steps, lost > survey.working.dear)
+    if reach is None:
+        return None
+    is_narrow, serves_roots = reach <= 8 * _NARROWEST, survey.working.serves_roots
+    if is_narrow and serves_roots:
+        # A root like most: its neighbours are far enough from it.
+        return _NARROWEST if survey.rounds or reach > _NARROWEST else None
+    if is_narrow and centre:
+        return None
+    return min(_extent(steps, lost > survey.working.wide) or reach, _WIDEST)
+
+
+def _extent(steps: Array, are_dear: npt.NDArray[np.bool_]) -> float | None:
+    """How far the first steps that are dear reach, with the next."""
+    dear = np.flatnonzero(are_dear)
     if not len(dear):
         return None
     gaps = np.flatnonzero(np.diff(dear) > 1)
-    reach = 2 * float(steps[dear[gaps[0]] if len(gaps) else dear[-1]])
-    if reach <= 8 * _NARROWEST:
-        # A root like most: its neighbours are far enough from it.
-        return _NARROWEST if survey.rounds or reach > _NARROWEST else None
-    return min(reach, _WIDEST)
+    return 2 * float(steps[dear[gaps[0]] if len(gaps) else dear[-1]])
 
 
 def _beside(survey: Survey, centre: Any, reach: float) -> list[Window]:
