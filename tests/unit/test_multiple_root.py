@@ -7,16 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tuned_tiers import needs_avx512
 
 import limen
 from limen.binding import Binding
-from limen.kernels.tuned.kernel import is_supported
 from limen.kernels.tuned.store import Entry, find, formula_of
 from limen.kernels.tuned.table import Root, Table
 from limen.tuning.root import fit_multiple_root
 from limen.tuning.target import Target
-
-needs_avx512 = pytest.mark.skipif(not is_supported(), reason="needs AVX-512")
 
 ROOT = Root(2, 0.25, 1e-9, (1.0, -0.5, 0.125))
 FUNCTIONS = [("tanhshrink", 0), ("tanhshrink", 1), ("lisht", 0)]

@@ -8,16 +8,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from tuned_tiers import nearly_the_same, needs_avx512
 
 import limen
 from limen.binding import Binding
-from limen.kernels.tuned.kernel import is_supported
 from limen.kernels.tuned.powers import Powers, table_from_data
 from limen.kernels.tuned.tier import tuned_kernel
 from limen.tuning.exponential import powers_of
 from limen.tuning.target import Target
-
-needs_avx512 = pytest.mark.skipif(not is_supported(), reason="needs AVX-512")
 
 EXPONENTIALS = {
     "exp(x)": Powers(1.0, 1.0),
@@ -105,15 +103,6 @@ def inputs() -> np.ndarray:
     """From where exponentials vanish to where they are infinite, dense where they do either."""
     ends = [np.linspace(at - 20, at + 20, 20_001) for at in (-100, -20, 0, 20, 90)]
     return np.concatenate([*ends, np.linspace(-300, 300, 20_001)]).astype(np.float32)
-
-
-def nearly_the_same(expected: np.ndarray, found: np.ndarray) -> bool:
-    """Whether what is no ordinary number has the same bits, and all others the next to them."""
-    settled = ~np.isfinite(expected) | (expected == 0)
-    same = found.view(np.uint32) == expected.view(np.uint32)
-    steps = np.abs(found.view(np.int32).astype(np.int64) - expected.view(np.int32))
-    both_nan = np.isnan(found) & np.isnan(expected)
-    return bool(np.all(np.where(settled, same | both_nan, steps <= 1)))
 
 
 @needs_avx512
