@@ -190,13 +190,22 @@ class AdamW(Adam):
 
 
 def _number(value: float, what: str, optimizer: Optimizer) -> float:
-    # True is 1.0, a step that nobody means; so is the text of a number.
-    if isinstance(value, bool | np.bool_ | str | bytes):
+    number = _float(value)
+    if number is None:
         raise TypeError(f"{type(optimizer).__name__}: {what} must be a number, given {value!r}")
-    number = float(value)
     if not (isfinite(number) and number >= 0.0):
         raise ValueError(f"{type(optimizer).__name__}: {what} must be 0 or more, given {value!r}")
     return number
+
+
+def _float(value: object) -> float | None:
+    """The number, if it is one; True is 1.0, a step that nobody means, and so is text."""
+    if isinstance(value, bool | np.bool_ | str | bytes):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def _fraction(value: float, what: str, optimizer: Optimizer) -> float:
