@@ -246,6 +246,11 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
         compare(["relu"], "wine", 1, QUICK, dask="tcp://127.0.0.1:9")
 
 
+def test_no_seed_is_no_comparison() -> None:
+    with pytest.raises(ValueError, match="seeds must be a whole number from 1, given 0"):
+        compare(["relu"], "wine", 0, QUICK)
+
+
 def test_what_is_no_address_of_a_scheduler_is_said_before_a_client_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
