@@ -234,6 +234,7 @@ def test_there_is_one_object_of_each(function: VectorFunction) -> None:
     assert copy.deepcopy(function) is function
     assert function.name in repr(function)
     assert "vector function" in repr(function)
+    assert f"limen.{function.name}(" in (function.__doc__ or "")  # what help and the reference show
 
 
 @pytest.mark.parametrize("axis", [None, (0, 1), "rows", 0.5])

@@ -135,6 +135,11 @@ class Adam(Optimizer):
         betas: how much of the two running means stays.
         epsilon: keeps the division finite.
         weight_decay: L2 penalty.
+
+    Example:
+        >>> import limen
+        >>> limen.Adam(0.01)
+        Adam(learning_rate=0.01, betas=(0.9, 0.999))
     """
 
     _running = 2
@@ -173,6 +178,11 @@ class AdamW(Adam):
 
     Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, in the form of
     `torch.optim.AdamW`.
+
+    Example:
+        >>> import limen
+        >>> limen.AdamW(0.01)
+        AdamW(learning_rate=0.01, betas=(0.9, 0.999), weight_decay=0.01)
     """
 
     def __init__(
