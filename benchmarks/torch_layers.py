@@ -4,7 +4,8 @@
 
 Activation modules forward, and with backward; training steps of MLP blocks, and of a small
 transformer block: time as a ratio to PyTorch eager's in the same rounds, the bytes kept for the
-backward pass, and by how much memory grows at most in a step.
+backward pass, and by how much memory grows at most in a step. And how much longer functions take
+that keep less.
 """
 
 from __future__ import annotations
@@ -163,6 +164,25 @@ def step_of(f: Any, leaf: Any, flow: Any) -> None:
     f(leaf).backward(flow)
 
 
+def compacts(sizes: tuple[int, ...]) -> Iterator[list[str]]:
+    """What compact mode keeps, with a Linear layer behind, and how much longer it takes."""
+    yield ["function", "elements", "kept", "kept compact", "forward", "backward"]
+    for name in ("relu", "hardtanh", "gelu", "tanh"):
+        ways = {"exact": lt.Activation(name), "compact": lt.Activation(name, compact=True)}
+        for size in sizes:
+            x = torch.randn(size // 64, 64, requires_grad=True)
+            flow = torch.randn_like(x)
+            models = [nn.Sequential(act, nn.Linear(64, 1)) for act in ways.values()]
+            amounts = [f"{kept(model, x * 1) / 1e6:.1f} MB" for model in models]
+            forward = timed({way: partial(act, x) for way, act in ways.items()})
+            flows = {
+                way: partial(torch.autograd.grad, act(x), x, flow, retain_graph=True)
+                for way, act in ways.items()
+            }
+            times = [ratio(found["compact"]) for found in (forward, timed(flows))]
+            yield [name, f"{size:,}", *amounts, *times]
+
+
 class Transformer(nn.Module):
     """One block: attention and a block of Linear layers, each with a norm in front."""
 
@@ -248,24 +268,26 @@ def write(file: Path | None, *rows: list[str]) -> None:
 
 
 def main() -> None:
-    """Prints two tables."""
+    """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="a few rows")
-    parser.add_argument("--only", choices=("functions", "training"))
+    parser.add_argument("--only", choices=("functions", "compact", "training"))
     parser.add_argument("--widths", type=int, nargs="*", help="of the models; all if left out")
     parser.add_argument("--markdown", type=Path, help="a file to append the tables to")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     console = Console(width=200)
     quick = given.quick
-    if given.only != "training":
+    if given.only in (None, "functions"):
         show(console, functions(SIZES[1:3] if quick else SIZES), given.markdown)
+    if given.only in (None, "compact"):
+        show(console, compacts(SIZES[2:3] if quick else SIZES[2:]), given.markdown)
     batches, widths = (BATCHES[1:3], WIDTHS[1:2]) if quick else (BATCHES, WIDTHS)
     names = (FORMULA, "gelu")
     cases = [("transformer", name, 256, 256) for name in names[:2]]
     cases += [("MLP", name, b, w) for w in widths for b in batches for name in names]
-    if given.only != "functions":
+    if given.only in (None, "training"):
         wanted = [case for case in cases if not given.widths or case[3] in given.widths]
         show(console, training(wanted), given.markdown)
 

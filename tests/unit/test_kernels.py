@@ -19,6 +19,7 @@ import pytest
 import limen
 from limen.kernels import cache, threads
 from limen.kernels.primitives import formats
+from limen.kernels.undisturbed import undisturbed
 from limen.kernels.watch import Signal
 
 MISH = limen.get("mish")
@@ -274,12 +275,12 @@ def test_ctrl_c_interrupts_the_caller_and_not_the_compiler() -> None:
 
     threading.Timer(0.1, interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        threads.undisturbed(compile_something)
+        undisturbed(compile_something)
     assert not ended
     time.sleep(0.6)
     assert ended
     with pytest.raises(ValueError, match="on purpose"):
-        threads.undisturbed(lambda: int("on purpose"))
+        undisturbed(lambda: int("on purpose"))
 
 
 def test_a_kernel_is_whole_after_ctrl_c_while_it_compiled(tmp_path: Path) -> None:
@@ -363,7 +364,7 @@ def test_a_call_is_served_where_the_system_gives_no_threads(
     done: list[int] = []
     with monkeypatch.context() as patch:
         patch.setattr(threads._thread, "start_new_thread", refuse)
-        assert threads.undisturbed(lambda: 7) == 7
+        assert undisturbed(lambda: 7) == 7
         threads.run([lambda: done.append(1), lambda: done.append(2)])
     threads.run([lambda: done.append(3), lambda: done.append(4)])
     assert sorted(done) == [1, 2, 3, 4]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from math import inf
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from limen.formula.expression import ZERO, apply, constant, evaluate, input_, wa
 from limen.formula.parse import parse
 from limen.kernels.guards import passes_nan, relaxed, with_limits
 from limen.kernels.infinity import Limits
-from limen.kernels.plan import forward_plan
+from limen.kernels.plan import forward_plan, lower
 from limen.kernels.printer import to_source
 from limen.kernels.ranges import Range, ranges
 
@@ -34,6 +35,7 @@ FORMULAS = [
     "x * x * x * x",
     "cosh(x) * sech(x)",
     "1 / x",
+    "log(2 + maximum(sin(x), minimum(exp(x), 0))) * clip(x, -1, 3)",
 ]
 
 
@@ -67,6 +69,10 @@ def test_what_is_known():
     assert not ranges([node], {})[node].is_number
     product = parse("x * exp(x)")
     assert not ranges([product], FLOAT32)[product].is_number  # 0 times infinity
+    for text, low, high in (("minimum(exp(-abs(x)) + 2, 2.5)", 2, 2.5), ("maximum(x, 3)", 3, inf)):
+        bounded = lower(parse(text))
+        assert ranges([bounded], FLOAT32)[bounded].is_within(low, high)
+        assert not ranges([bounded], {})[bounded].is_number
     decay = parse("exp(x)")
     assert ranges([decay], {"x": Range(-2.0, -1.0, True)})[decay].is_within(0.1353, 0.3679)
 

@@ -28,9 +28,9 @@ from typing import Any
 
 from limen.formula.expression import Expression
 from limen.formula.normal import order
-from limen.kernels import threads
 from limen.kernels.plan import Plan
 from limen.kernels.printer import to_source
+from limen.kernels.undisturbed import undisturbed
 
 __all__ = ["Kernel", "compile_around", "compile_kernel", "compiling", "folder", "recall"]
 
@@ -84,7 +84,7 @@ def _compiled(
             vars(module).update(given)
             return _jit(module.kernel, plan, dtype, is_interleaved=not given)
 
-    return threads.undisturbed(work)  # Ctrl-C in the middle would leave Numba's own tables torn
+    return undisturbed(work)  # Ctrl-C in the middle would leave Numba's own tables torn
 
 
 _HEAD = """from __future__ import annotations

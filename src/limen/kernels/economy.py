@@ -8,7 +8,7 @@ only: formulas are shown, and derivatives taken, in the form that says what they
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,10 +29,15 @@ _E = "exp(-abs(u))"
 _N = f"where(u < 0, {_E} * (2 + {_E}), 1 + 2 * {_E})"
 _D = f"where(u < 0, 2 + {_E} * (2 + {_E}), 1 + 2 * {_E} + 2 * {_E}**2)"
 _Y = f"(1 + {_E}) * where(u < 0, 1, {_E})"
-# The same for y = 1 + sigmoid(u). Both are divided by 4: no product with N then overflows.
+# The same for y = 1 + sigmoid(u) = T/S with S = 1 + e. There N and D are divided by 4, so that no
+# product of a large number with N overflows. The slope of log y is e/(S T).
 _LOG = "log1p(sigmoid(u))"
-_N1 = "sigmoid(u) * (1 / 2 + sigmoid(u) / 4)"
-_D1 = f"(1 / 2 + {_N1})"
+_SLOPE = "sigmoid(u) * sigmoid(-u) / (1 + sigmoid(u))"
+_S = f"(1 + {_E})"
+_T = f"where(u < 0, 1 + 2 * {_E}, 2 + {_E})"
+_SIGMOID_T = f"where(u < 0, {_E} * (1 + 2 * {_E}), 2 + {_E})"  # S sigmoid(u) T
+_N1 = f"where(u < 0, {_E} * (1 / 2 + 3 / 4 * {_E}), 3 / 4 + {_E} / 2)"
+_D1 = f"where(u < 0, 1 / 2 + {_E} * (3 / 2 + 5 / 4 * {_E}), 5 / 4 + {_E} * (3 / 2 + {_E} / 2))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +61,24 @@ ECONOMIES: tuple[Economy, ...] = (
     Economy("logistic and secant", "sech(softplus(u)) * sigmoid(u)", f"2 * {_E} / {_D}"),
     Economy("secant of softplus", "sech(softplus(u))", f"2 * {_Y} / {_D}"),
     Economy("tangent of softplus", "tanh(softplus(u))", f"{_N} / {_D}"),
-    Economy("secant over its argument", f"sech({_LOG}) / (1 + sigmoid(u))", f"1 / (2 * {_D1})"),
-    Economy("secant of logarithm", f"sech({_LOG})", f"(1 + sigmoid(u)) / (2 * {_D1})"),
+    Economy(
+        "slope of tangent of logarithm",
+        f"sech({_LOG})**2 * {_SLOPE}",
+        f"{_E} * {_S} * {_T} / (4 * {_D1}**2)",
+    ),
+    Economy(
+        "secant over its argument", f"sech({_LOG}) / (1 + sigmoid(u))", f"{_S}**2 / (2 * {_D1})"
+    ),
+    Economy("secant of logarithm", f"sech({_LOG})", f"{_S} * {_T} / (2 * {_D1})"),
     Economy("tangent of logarithm", f"tanh({_LOG})", f"{_N1} / {_D1}"),
+    Economy("slope of logarithm", _SLOPE, f"{_E} / ({_S} * {_T})"),
+    # Which may be above 1 by rounding, and then has no place in the tables of log1p.
+    Economy(
+        "logarithm beside its slope",
+        _LOG,
+        f"log1p(minimum(1, {_SIGMOID_T} / ({_S} * {_T})))",
+        beside=_T,
+    ),
     # The slope of 1 + tanh(u), which is 2 sigmoid(2u).
     Economy(
         "square of secant",
@@ -73,31 +93,44 @@ _PRODUCTS = {"multiply", "divide", "power", "sqrt"}
 
 
 def economical(root: Expression) -> Expression:
-    """The expression with every economy that fits, in products as long as they go."""
+    """The expression with every economy that fits, in products as long as they go.
+
+    Those that share with something else come last: what they share with must stay.
+    """
+    alone = [economy for economy in ECONOMIES if economy.beside is None]
+    sharing = [economy for economy in ECONOMIES if economy.beside is not None]
+    return _with(sharing, _with(alone, root))
+
+
+def _with(economies: Sequence[Economy], root: Expression) -> Expression:
     present = set(walk(root))
+    anchors = {_anchor(economy).operation for economy in economies}
+
+    def cheaper(node: Expression) -> Expression:
+        """A product whose factors have been dealt with."""
+        if anchors.isdisjoint(base.operation for base in as_product(node).powers):
+            return node
+        product = as_product(node).copy()
+        changed = [_apply(economy, product, present) for economy in economies]
+        return product.build() if any(changed) else node
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
         if node.operation not in _PRODUCTS:
-            arguments = tuple(_cheaper(argument, present) for argument in arguments)
+            arguments = tuple(map(cheaper, arguments))
         return rebuild(node, arguments)
 
-    return _cheaper(evaluate(root, visit), present)
+    return cheaper(evaluate(root, visit))
 
 
-def _cheaper(node: Expression, present: Set[Expression]) -> Expression:
-    """A product whose factors have been dealt with, among what else is present."""
-    operations = {base.operation for base in as_product(node).powers}
-    if not operations & {"tanh", "sech"}:
-        return node
-    product = as_product(node).copy()
-    changed = [_apply(economy, product, present) for economy in ECONOMIES]
-    return product.build() if any(changed) else node
+def _anchor(economy: Economy) -> Expression:
+    """The factor of a product that is looked for first."""
+    return next(iter(as_product(_formula(economy.before)).powers))
 
 
 def _apply(economy: Economy, product: Product, present: Set[Expression]) -> bool:
     """Replaces what fits in place, as often as it does; whether it did."""
     before, after = map(_formula, (economy.before, economy.after))
-    anchor = next(iter(as_product(before).powers))
+    anchor = _anchor(economy)
     found = False
     for base in list(product.powers):
         bound = match(anchor, base)

@@ -27,6 +27,7 @@ from limen.kernels import board, threads, watch
 from limen.kernels.board import BOARD
 from limen.kernels.machine import Assembler, Word, assembled, python_function
 from limen.kernels.sweep import JOINED, SCRATCH, TILE, WOKEN, sweep_address
+from limen.kernels.undisturbed import undisturbed
 
 __all__ = ["allowed", "are_there", "is_as_said", "native_share", "ready", "share_address"]
 
@@ -47,7 +48,7 @@ def ready() -> int:
     """
     wanted = BOARD.allow()
     if BOARD.words[board.STARTED] < wanted:
-        threads.undisturbed(partial(_start, wanted))
+        undisturbed(partial(_start, wanted))
     return wanted
 
 

@@ -79,6 +79,10 @@ def _range(
     if OPERATIONS[node.operation].is_comparison:
         return Range(0.0, 1.0, True)
     arguments = [found[a] for a in node.arguments]
+    if node.operation == "where" and node.arguments[0].operation == "less":
+        pair, branches = node.arguments[0].arguments, node.arguments[1:]
+        if branches in (pair, pair[::-1]):
+            return _extreme(min if branches == pair else max, *arguments[1:])
     if node.operation == "multiply" and node.arguments[0] is node.arguments[1]:
         return _multiply(_abs(arguments[0]), _abs(arguments[0]))
     return _BOUNDS.get(node.operation, _nothing_known)(*arguments)
@@ -135,6 +139,14 @@ def _abs(a: Range) -> Range:
 
 def _where(condition: Range, a: Range, b: Range) -> Range:
     return Range(min(a.low, b.low), max(a.high, b.high), a.is_number and b.is_number)
+
+
+def _extreme(choose: Callable[..., float], a: Range, b: Range) -> Range:
+    """The smaller or the larger of two numbers."""
+    # Of a comparison with NaN either may come out, which leaves the bounds of both.
+    if not (a.is_number and b.is_number):
+        return _where(ANYTHING, a, b)
+    return Range(choose(a.low, b.low), choose(a.high, b.high), True)
 
 
 def _monotone(

@@ -9,17 +9,16 @@ callers may use them at once.
 from __future__ import annotations
 
 import _thread
-import atexit
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
-from typing import TypeVar
 
 from limen.kernels import watch
 from limen.kernels.placement import Apart
+from limen.kernels.undisturbed import undisturbed
 from limen.kernels.watch import Signal
 
 __all__ = [
@@ -29,12 +28,10 @@ __all__ = [
     "available",
     "is_in_task",
     "run",
-    "undisturbed",
     "wanted",
 ]
 
 Task = Callable[[], None]
-Result = TypeVar("Result")
 
 VARIABLE = "LIMEN_NUM_THREADS"
 
@@ -183,7 +180,6 @@ def _forget() -> None:
     """A forked child has none of its parent's threads, and perhaps its locks held."""
     global _workers
     _workers = _Workers()
-    _unfinished.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -233,46 +229,3 @@ def run(tasks: list[Task]) -> None:
             raise found
         finally:
             del found, call  # an error that its own traceback leads to would keep the arrays
-
-
-_unfinished: set[threading.Lock] = set()
-"""Held until work that is not to be disturbed has ended."""
-
-
-def undisturbed(work: Callable[[], Result]) -> Result:
-    """Does work that must not be torn by Ctrl-C: the caller is interrupted, the work ends.
-
-    Signals reach the main thread alone, so from there the work goes to another.
-    """
-    if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
-        return work()
-    results: list[Result] = []
-    errors: list[BaseException] = []
-    ended = threading.Lock()
-    ended.acquire()
-
-    def do() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            _unfinished.discard(ended)
-            ended.release()
-
-    _unfinished.add(ended)
-    try:
-        _thread.start_new_thread(do, ())
-    except RuntimeError:  # the system gives no thread
-        do()
-    ended.acquire()
-    if errors:
-        raise errors.pop()
-    return results.pop()
-
-
-@atexit.register
-def _finish() -> None:
-    """A compiler that goes on while Python takes itself apart could crash."""
-    for ended in list(_unfinished):
-        ended.acquire()

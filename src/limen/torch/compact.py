@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from torch import Tensor
 from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
 from limen.errors import FormulaError
-from limen.torch import bits
+from limen.kernels import threads
+from limen.kernels.code_loops import CODES, PER_BYTE
 from limen.torch.inverse import Inverse
 from limen.torch.key import function_of, native_of
 from limen.torch.native import as_array, fresh_like, handed_on, value_of
@@ -20,7 +22,8 @@ from limen.torch.slopes import Slopes
 
 __all__ = ["compact_value", "mode_of"]
 
-_TILE = 1 << 15  # elements that are worked on in cache
+# Elements that are worked on in cache; and of so many tiles, a share is worth another thread.
+_TILE, _MANY = 1 << 16, 16
 
 Array = NDArray[Any]
 Mode = Slopes | Inverse
@@ -41,7 +44,7 @@ def mode_of(key: str) -> Mode:
                 return mode
     raise FormulaError(
         f"{f.name} has no compact mode: that is for functions of x made of at most "
-        f"{bits.MOST - 1} slopes, such as relu or hardtanh, and for smooth ones that turn at most "
+        f"{CODES - 1} slopes, such as relu or hardtanh, and for smooth ones that turn at most "
         "twice and whose slope has limits, such as gelu"
     )
 
@@ -118,18 +121,37 @@ def _flow(key: str, grad_output: Tensor, *kept: Tensor) -> Tensor:
     flow = grad_output.contiguous()
     out = fresh_like(flow)
     given, result, mode = _flat(flow), _flat(out), mode_of(key)
-    for start in range(0, given.size, _TILE):
-        part = slice(start, min(start + _TILE, given.size))
-        codes = np.zeros(given[part].size, np.uint8)
-        if mode.keeps_codes:
-            codes = bits.unpacked(held, part.start, part.stop)
+
+    def hand_on(part: slice) -> None:
+        codes = held[_bytes(part)] if mode.keeps_codes else np.zeros(_TILE // PER_BYTE, np.uint8)
         mode.hand_on(given[part], codes, None if y is None else y[part], result[part])
+
+    _by_tiles(given.size, hand_on)
     return out
 
 
 def _coded(mode: Mode, x: Array) -> NDArray[np.uint8]:
-    tiles = [bits.packed(mode.codes(x[a : a + _TILE])) for a in range(0, x.size, _TILE)]
-    return np.concatenate([np.empty(0, np.uint8), *tiles])
+    held = np.empty(-(-x.size // PER_BYTE), np.uint8)
+    _by_tiles(x.size, lambda part: mode.keep(x[part], held[_bytes(part)]))
+    return held
+
+
+def _bytes(part: slice) -> slice:
+    """Where the codes of a tile are held."""
+    return slice(part.start // PER_BYTE, -(-part.stop // PER_BYTE))
+
+
+def _by_tiles(size: int, work: Callable[[slice], None]) -> None:
+    """Does work on each tile of so many elements, on as many threads as PyTorch may use."""
+    tiles = [slice(a, min(a + _TILE, size)) for a in range(0, size, _TILE)]
+    with threads.at_most(torch.get_num_threads()):
+        hands = threads.available() if len(tiles) >= _MANY else 1
+
+    def share(first: int) -> None:
+        for tile in tiles[first::hands]:
+            work(tile)
+
+    threads.run([partial(share, first) for first in range(hands)])
 
 
 def _flat(x: Tensor) -> Array:

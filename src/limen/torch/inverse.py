@@ -16,30 +16,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limen.function import ActivationFunction
-from limen.torch import bits
+from limen.kernels.code_loops import CODES, PER_BYTE, flow_by_output, pack_pieces, wide
 
 __all__ = ["Inverse"]
 
 _FAR = 32.0  # where the table ends: beyond, the slope of a function with limits is its limit
-_STEPS = 512  # points of the table in a unit of x
+_STEPS = 1 << 11  # points in a unit of x that the table is made from
+_CELLS, _MOST_PARTS = 1 << 8, 1 << 10
+_CLOSE = 2.0**-23  # of the largest slope: so far a line between two entries may be off
 _TRIED = 200_001  # points where the error is measured, few of them the table's own
 _BESIDE = 4e-3  # of an extremum: there the rounding of the output costs most
 
 Array = NDArray[Any]
 
 
-class _Piece(NamedTuple):
-    """A stretch without a turn, from an extremum or from far out.
+class _Tables(NamedTuple):
+    """The slopes of all pieces, by place; a piece is a stretch from one bound to the next.
+
+    The places of a piece are cut into cells of equal width, and each of these into as many equal
+    parts as its slopes need: finding one takes two steps, however steep they are.
 
     Attributes:
-        turn: the value at the extremum; NaN without one. Beside it the slope goes as the root of
-            the distance from that value, and so do the table's places.
-        places: increasing.
-        slopes: the derivative at each.
+        turns: for each piece the value at its extremum; NaN without one. Beside it the slope goes
+            as the root of the distance from that value, and so do the places.
+        origins: the first place of each piece.
+        scales: how many cells there are for a unit of place.
+        starts: where the slopes of each cell begin, the cells of all pieces in a row.
+        parts: how many parts each cell has.
+        slopes: the derivative at the edges of the parts, cell by cell.
     """
 
-    turn: float
-    places: Array
+    turns: Array
+    origins: Array
+    scales: Array
+    starts: Array
+    parts: Array
     slopes: Array
 
 
@@ -63,7 +74,7 @@ class Inverse:
         ends = (*f.derivative().limits, f.derivative().lipschitz)
         if f.kinks or not all(isinstance(end, float) and math.isfinite(end) for end in ends):
             return False
-        return len(self._bounds) < bits.MOST
+        return len(self._bounds) < CODES
 
     @property
     def keeps_codes(self) -> bool:
@@ -82,7 +93,9 @@ class Inverse:
         beside = [t + np.linspace(-_BESIDE, _BESIDE, _TRIED) for t in self._turns]
         x = np.concatenate([np.linspace(-_FAR - 1, _FAR + 1, _TRIED), *beside]).astype(np.float32)
         exact = self._function.derivative()(x.astype(np.float64))
-        found = self._slopes(self.codes(x), self._function(x))
+        found, held = np.empty_like(exact), np.empty(-(-x.size // PER_BYTE), np.uint8)
+        self.keep(x, held)
+        self.hand_on(np.ones_like(exact), held, self._function(x), found)
         return float(np.abs(found - exact).max() / np.abs(exact).max())
 
     @cached_property
@@ -97,36 +110,56 @@ class Inverse:
         return np.array([e.x for e in extrema]) if isinstance(extrema, tuple) else np.array([])
 
     @cached_property
-    def _pieces(self) -> list[_Piece]:
+    def _tables(self) -> _Tables:
         ends = [-_FAR, *self._bounds, _FAR]
-        return [self._piece(a, b) for a, b in pairwise(ends)]
+        turns, places, slopes = zip(*(self._piece(a, b) for a, b in pairwise(ends)), strict=True)
+        cells = [cell for piece in zip(places, slopes, strict=True) for cell in _cells(*piece)]
+        return _Tables(
+            turns=np.array(turns),
+            origins=np.array([p[0] for p in places]),
+            scales=np.array([_CELLS / (p[-1] - p[0]) for p in places]),
+            starts=np.cumsum([0, *(cell.size for cell in cells[:-1])]),
+            parts=np.array([cell.size - 1.0 for cell in cells]),
+            slopes=np.concatenate(cells),
+        )
 
-    def _piece(self, start: float, stop: float) -> _Piece:
+    def _piece(self, start: float, stop: float) -> tuple[float, Array, Array]:
+        """Its turn, its places, increasing, and its slopes."""
         x = np.linspace(start, stop, int((stop - start) * _STEPS) + 2)
         turn = next((self._function(t) for t in (start, stop) if t in self._turns), math.nan)
-        places = _places(self._function(x), turn)
+        y = self._function(x)
+        places = y if math.isnan(turn) else np.sqrt(np.abs(y - turn))
         order = np.argsort(places, kind="stable")
-        return _Piece(turn, places[order], self._function.derivative()(x)[order])
+        return turn, places[order], self._function.derivative()(x)[order]
 
-    def codes(self, x: Array) -> NDArray[np.uint8]:
-        """Which piece each element is on."""
-        return np.searchsorted(self._bounds, x.astype(np.float64)).astype(np.uint8)
+    def keep(self, x: Array, held: NDArray[np.uint8]) -> None:
+        """Writes down which piece each element is on."""
+        bounds = np.full(CODES - 1, np.inf)
+        bounds[: len(self._bounds)] = self._bounds
+        pack_pieces((wide(x), bounds, held))
 
-    def hand_on(self, flow: Array, codes: NDArray[np.uint8], y: Array | None, out: Array) -> None:
+    def hand_on(self, flow: Array, held: NDArray[np.uint8], y: Array | None, out: Array) -> None:
         """The flow through the slopes that outputs and pieces stand for."""
         assert y is not None, "the output is kept"
-        out[...] = flow * self._slopes(codes, y)
-
-    def _slopes(self, codes: NDArray[np.uint8], y: Array) -> Array:
-        slopes = np.empty(y.size)
-        for code, piece in enumerate(self._pieces):
-            chosen = codes == code
-            places = _places(y[chosen].astype(np.float64), piece.turn)
-            slopes[chosen] = np.interp(places, piece.places, piece.slopes)
-        slopes[np.isnan(y)] = np.nan
-        return slopes
+        flow, y = wide(flow), wide(y)
+        found = out if out.dtype == flow.dtype else np.empty_like(flow)
+        flow_by_output((flow, held, y, *self._tables, found))
+        if found is not out:
+            out[...] = found
 
 
-def _places(y: Array, turn: float) -> Array:
-    """Where values stand in a table."""
-    return y if math.isnan(turn) else np.sqrt(np.abs(y - turn))
+def _cells(places: Array, slopes: Array) -> list[Array]:
+    """The slopes in each cell of a piece, at the edges of as many parts as bring them close."""
+    edges = np.linspace(places[0], places[-1], _CELLS + 1)
+    close = _CLOSE * np.abs(slopes).max()
+    found: list[Array] = [np.empty(0)] * _CELLS
+    left, parts = np.arange(_CELLS), 1
+    while left.size:
+        halves = np.linspace(edges[left], edges[left + 1], 2 * parts + 1, axis=1)
+        at = np.interp(halves, places, slopes)
+        off = np.abs(at[:, 1::2] - (at[:, :-2:2] + at[:, 2::2]) / 2).max(axis=1)
+        done = (off <= close) | (parts == _MOST_PARTS)
+        for cell, row in zip(left[done], at[done], strict=True):
+            found[cell] = row[::2]
+        left, parts = left[~done], 2 * parts
+    return found

@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 from limen.formula.expression import Expression, evaluate
 from limen.formula.operations import COMPARISONS
 from limen.function import ActivationFunction
-from limen.torch import bits
+from limen.kernels.code_loops import CODES, pack_values, unpack, wide
 
 __all__ = ["Slopes"]
-
-_NAN = bits.MOST - 1  # the code of NaN
 
 Array = NDArray[Any]
 
@@ -40,6 +38,10 @@ class Slopes:
     def __init__(self, function: ActivationFunction) -> None:
         self._function = function
 
+    @cached_property
+    def _slope(self) -> ActivationFunction:
+        return self._function.derivative()
+
     def is_possible(self) -> bool:
         """Whether the derivative depends on the input through choices alone, of few slopes."""
 
@@ -48,8 +50,7 @@ class Slopes:
                 return True
             return node.operation != "input" and all(are_steps)
 
-        slope = self._function.derivative().expression
-        return bool(evaluate(slope, visit)) and len(self._points) < bits.MOST
+        return bool(evaluate(self._slope.expression, visit)) and len(self._points) < CODES
 
     @cached_property
     def _points(self) -> tuple[float, ...]:
@@ -58,21 +59,20 @@ class Slopes:
         ends = (min(kinks, default=0.0) - 1, max(kinks, default=0.0) + 1)
         stops = sorted({*kinks, *ends})
         between = [(a + b) / 2 for a, b in pairwise(stops)]
-        slope = self._function.derivative()
-        return tuple({float(slope(x)): x for x in (*stops, *between)}.values())
+        return tuple({float(self._slope(x)): x for x in (*stops, *between)}.values())
 
-    def codes(self, x: Array) -> NDArray[np.uint8]:
-        """Which slope each element meets."""
-        slope = self._function.derivative()
-        found = slope(x)
-        codes = np.zeros(x.size, np.uint8)
-        for code, value in enumerate(slope(np.array(self._points).astype(x.dtype))[1:], 1):
-            codes[found == value] = code
-        codes[np.isnan(found)] = _NAN
-        return codes
+    def _points_as(self, dtype: np.dtype[Any]) -> Array:
+        """The points, as many as there are codes: NaN is one for those that stand for no value."""
+        return np.array([*self._points, *[np.nan] * (CODES - len(self._points))], dtype)
 
-    def hand_on(self, flow: Array, codes: NDArray[np.uint8], y: Array | None, out: Array) -> None:
-        """The flow through the slopes that codes stand for."""
-        points = np.full(bits.MOST, np.nan)
-        points[: len(self._points)] = self._points
-        self._function.backward(flow, points.astype(flow.dtype)[codes], out=out)
+    def keep(self, x: Array, held: NDArray[np.uint8]) -> None:
+        """Writes down which slope each element meets."""
+        x = wide(x)
+        pack_values((self._slope(x), self._slope(self._points_as(x.dtype)), held))
+
+    def hand_on(self, flow: Array, held: NDArray[np.uint8], y: Array | None, out: Array) -> None:
+        """The flow through the slopes that are written down."""
+        x = np.empty(flow.size, flow.dtype)
+        unread = f"u{flow.itemsize}"  # loops know no 16-bit numbers, but move them
+        unpack((held, self._points_as(flow.dtype).view(unread), x.view(unread)))
+        self._function.backward(flow, x, out=out)
