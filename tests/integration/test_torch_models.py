@@ -309,6 +309,18 @@ def test_compact_says_what_it_is_and_where_it_is_not() -> None:
             lt.Activation(name, compact=True)
 
 
+@pytest.mark.parametrize(
+    "name", ["arctan", "elu", "gelu", "isru", "logistic", "mish", "softsign", "squareplus", "tanh"]
+)
+def test_the_error_of_a_compact_gradient_is_stated_for_every_input(name: str) -> None:
+    stated = float(repr(lt.Activation(name, compact=True)).split("within ")[1].split(" ")[0])
+    there = torch.cat([torch.linspace(-40, 40, 400_001), torch.logspace(-30, 30, 100_001)])
+    x = torch.cat([there, -there]).requires_grad_()
+    (found,) = torch.autograd.grad(lt.Activation(name, compact=True)(x).sum(), x)
+    exact = torch.from_numpy(limen.get(name).derivative()(x.detach().double().numpy()))
+    assert (found.double() - exact).abs().max() <= stated * exact.abs().max()
+
+
 @pytest.mark.parametrize("name", ["gelu", "silu", "mish", "tanh", "logistic", "softplus"])
 def test_the_output_tells_the_slope(name: str) -> None:
     exact, compact = lt.Activation(name), lt.Activation(name, compact=True)

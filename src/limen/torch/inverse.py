@@ -20,7 +20,8 @@ from limen.kernels.code_loops import CODES, PER_BYTE, flow_by_output, pack_piece
 
 __all__ = ["Inverse"]
 
-_FAR = 32.0  # where the table ends: beyond, the slope of a function with limits is its limit
+_FAR = 32.0  # where the table ends: beyond, the slope is taken to be what it is there
+_FARTHEST = 2.0**64  # where the error is measured last: it goes to a limit, as the slope does
 _STEPS = 1 << 11  # points in a unit of x that the table is made from
 _CELLS, _MOST_PARTS = 1 << 8, 1 << 10
 _CLOSE = 2.0**-23  # of the largest slope: so far a line between two entries may be off
@@ -85,17 +86,20 @@ class Inverse:
     def describes(self) -> str:
         """What is kept, and what it costs."""
         kept = "the output and 2 bits kept an element" if self.keeps_codes else "the output kept"
-        return f"compact: {kept}, gradient within {self.error:.1g} of the largest slope"
+        within = f"within {_rounded_up(self.error)} of the largest slope in float32"
+        return f"compact: {kept}, gradient {within}"
 
     @cached_property
     def error(self) -> float:
         """The largest error of a slope in float32, as a share of the largest slope."""
         beside = [t + np.linspace(-_BESIDE, _BESIDE, _TRIED) for t in self._turns]
-        x = np.concatenate([np.linspace(-_FAR - 1, _FAR + 1, _TRIED), *beside]).astype(np.float32)
+        beyond = np.geomspace(_FAR, _FARTHEST, _TRIED)
+        x = np.concatenate([np.linspace(-_FAR, _FAR, _TRIED), *beside, -beyond, beyond])
+        x = x.astype(np.float32)
         exact = self._function.derivative()(x.astype(np.float64))
-        found, held = np.empty_like(exact), np.empty(-(-x.size // PER_BYTE), np.uint8)
+        found, held = np.empty_like(x), np.empty(-(-x.size // PER_BYTE), np.uint8)
         self.keep(x, held)
-        self.hand_on(np.ones_like(exact), held, self._function(x), found)
+        self.hand_on(np.ones_like(x), held, self._function(x), found)
         return float(np.abs(found - exact).max() / np.abs(exact).max())
 
     @cached_property
@@ -146,6 +150,13 @@ class Inverse:
         flow_by_output((flow, held, y, *self._tables, found))
         if found is not out:
             out[...] = found
+
+
+def _rounded_up(share: float) -> str:
+    """One digit of it, and no less than it."""
+    text = f"{share:.0e}"
+    digit, exponent = text.split("e")
+    return f"{float(text if float(text) >= share else f'{int(digit) + 1}e{exponent}'):g}"
 
 
 def _cells(places: Array, slopes: Array) -> list[Array]:
