@@ -54,18 +54,19 @@ class Specials:
 def special_values(
     function: ActivationFunction, reference: Reference, line: Line, kernel: Kernel
 ) -> Specials:
-    """Runs a kernel at both zeros, both infinities, every NaN, and at kinks.
+    """Runs a kernel at both zeros, both infinities, every NaN, kinks, and the ends of the line.
 
     The limit at infinity is the reference's, or none where it finds none; an odd function tells
-    the two zeros apart; NaN gives NaN. At a kink, a single number depends on how a comparison ends:
-    what is right there is seen among all inputs, and here that it is so at any place of an array.
+    the two zeros apart; NaN gives NaN. At a kink, and for the smallest and the largest numbers, few
+    inputs depend on how a comparison ends: what is right there is seen among all inputs, and here
+    that it is so at any place of an array.
     """
     found = Specials()
     x = np.array([0.0, -0.0, np.inf, -np.inf], np.float32).astype(line.dtype)
-    out, same = _everywhere(kernel, x)
+    out, same = _everywhere(kernel, np.concatenate([x, _ends(line)]))
     signs = np.signbit(out[:2].astype(np.float32))
     loses_sign = _is_odd(function, reference.order) and signs[0] == signs[1]
-    for name, at, result in zip(("0", "-0", "inf", "-inf"), x, out, strict=True):
+    for name, at, result in zip(("0", "-0", "inf", "-inf"), x, out, strict=False):
         numbers = float(at), float(result)
         if math.isinf(numbers[0]):
             right = _is_limit(function, reference, line, *numbers)
@@ -112,6 +113,11 @@ def _everywhere(kernel: Kernel, x: Array) -> tuple[Array, bool]:
         is_same = results.view(bits) == wanted[:size].view(bits)
         same &= bool((is_same | (np.isnan(results) & np.isnan(wanted[:size]))).all())
     return out, same
+
+
+def _ends(line: Line) -> Array:
+    """The smallest and the largest numbers, on both sides of 0."""
+    return np.concatenate([line.at([1, line.stop - 1], negative) for negative in (False, True)])
 
 
 def _near_kinks(function: ActivationFunction, line: Line) -> Array:

@@ -13,7 +13,7 @@ from math import ldexp, nan
 
 from limen.kernels.primitives import pairs
 from limen.kernels.primitives.exact import quick_two_sum, two_product, two_sum
-from limen.kernels.primitives.lanes import ROUNDER, Real, absolute, fma, rint, select
+from limen.kernels.primitives.lanes import ROUNDER, Real, fma, rint
 from limen.kernels.primitives.pairs import Pair
 from limen.kernels.primitives.tables import Table
 
@@ -30,18 +30,20 @@ _ROW_DIGITS = 260
 
 #: A number below 2^_SMALLEST_EXPONENT is a negligible part of a turn and counts as 0.
 _SMALLEST_EXPONENT = -130
-_LARGEST_EXPONENT = 1023
-_BIAS = 1023
+_BIAS, _EXPONENTS = 1023, 0x7FF
 _SIGN_AND_SIGNIFICAND = 0x800FFFFFFFFFFFFF
 _INTEGER_EXPONENT = (_BIAS + 52) << 52
 
 
 @cache
 def _table() -> Table:
-    """Rows (2^(E - 52) / pi) mod 2, in [-1, 1), for rising E; zeros before, NaN after."""
-    exponents = range(_SMALLEST_EXPONENT, _LARGEST_EXPONENT + 1)
-    rows = (_parts_of_row(exponent - 52) for exponent in exponents)
-    return Table("one_over_pi", ((0.0,) * 4, *rows, (nan,) * 4))
+    """Rows (2^(E - 52) / pi) mod 2, in [-1, 1), for every E + bias there is; NaN for the last."""
+    rows = (_row(biased - _BIAS) for biased in range(_EXPONENTS))
+    return Table("one_over_pi", (*rows, (nan,) * 4))
+
+
+def _row(exponent: int) -> tuple[float, ...]:
+    return (0.0,) * 4 if exponent < _SMALLEST_EXPONENT else _parts_of_row(exponent - 52)
 
 
 def _parts_of_row(exponent: int) -> tuple[float, ...]:
@@ -61,10 +63,9 @@ def _parts_of_row(exponent: int) -> tuple[float, ...]:
 
 def _operands(x: Real) -> tuple[Real, list[Real]]:
     """M, with the sign of x, and the row of the table for x's exponent."""
-    smallest = ldexp(1.0, _SMALLEST_EXPONENT)
-    bits = select(absolute(x) < smallest, smallest / 2, x).bits()
+    bits = x.bits()
     significand = ((bits & _SIGN_AND_SIGNIFICAND) | _INTEGER_EXPONENT).as_real()
-    return significand, _table().look_up(((bits >> 52) & 0x7FF) - (_BIAS + _SMALLEST_EXPONENT - 1))
+    return significand, _table().look_up((bits >> 52) & _EXPONENTS)
 
 
 def half_turns(x: Real, phase: float) -> tuple[Real, Real, Real]:
