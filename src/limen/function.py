@@ -180,7 +180,12 @@ class ActivationFunction(Evaluation):
     # --- Variants ------------------------------------------------------------------------
 
     def with_parameters(self, **parameters: float) -> ActivationFunction:
-        """The same function with other values of its parameters."""
+        """The same function with other values of its parameters.
+
+        Raises:
+            UnknownNameError: for a parameter that it has not.
+            FormulaError: for a value that is no finite number.
+        """
         unknown = set(parameters) - set(self.parameters)
         if unknown & set(self.inputs):
             raise TypeError(f"inputs are given by position: {self._definition.signature}")
@@ -209,6 +214,10 @@ class ActivationFunction(Evaluation):
 
         Args:
             other: a function of one input, or the name of one.
+
+        Raises:
+            FormulaError: for a function of other inputs.
+            TypeError: for what is no function.
         """
         if isinstance(other, str):
             from limen.registry import resolve
@@ -272,6 +281,9 @@ class ActivationFunction(Evaluation):
         Args:
             direction: "forward" or "backward".
             dtype: "float64", "float32", "float16" or "bfloat16".
+
+        Raises:
+            UnknownNameError: for another direction or dtype.
         """
         from limen.kernels.printer import DTYPES
 

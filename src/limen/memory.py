@@ -224,6 +224,9 @@ def limit(size: int | None = None) -> int:
     Returns:
         The limit. Unless set here or in $LIMEN_POOL_LIMIT, a quarter of the machine's memory.
 
+    Raises:
+        LimenError: for a size below 0.
+
     Example:
         >>> import limen
         >>> before = limen.memory.limit()

@@ -191,6 +191,8 @@ def plot(f: ActivationFunction, axes: Any = None) -> Any:
         axes = library("matplotlib.pyplot").subplots(figsize=_SIZE, layout="constrained")[1]
     low, high = window(f)
     c = curve(f, low, high)
+    # Before anything is drawn, which matplotlib would make room for, and overflow on the way.
+    axes.set(xlim=(low, high), ylim=frame(c), xlabel=f.inputs[0])
     axes.axhline(0, color=ink(0.25), linewidth=0.8, zorder=1)
     axes.axvline(0, color=ink(0.25), linewidth=0.8, zorder=1)
     for slope, offset, sign in asymptotes(f):
@@ -208,7 +210,6 @@ def plot(f: ActivationFunction, axes: Any = None) -> Any:
     if not f.is_gated:
         _mark_kinks(f, axes, low, high)
         _mark_extrema(f, axes, low, high)
-    axes.set(xlim=(low, high), ylim=frame(c), xlabel=f.inputs[0])
     axes.set_title(
         f.formula, fontsize=10, family="monospace", loc="left", color=ink(0.7), wrap=True
     )

@@ -6,7 +6,7 @@ And what a model file says about an activation function: formula and settings, a
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -185,7 +185,7 @@ def _kinks(record: Record) -> float | dict[float, float] | None:
 
 
 def _is_finite_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < 2**1023 and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # false of NaN
 
 
 def _refuse_constant(text: str) -> Any:

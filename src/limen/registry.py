@@ -99,7 +99,7 @@ def get(name: str, *, at_kinks: AtKinks = None, **parameters: float) -> Activati
         **parameters: other values than the defaults.
 
     Raises:
-        UnknownNameError: lists names that are near.
+        UnknownNameError: lists names that are near; for a parameter that the function has not, too.
 
     Example:
         >>> import limen
@@ -124,6 +124,14 @@ def names(pattern: str | None = None) -> list[str]:
 
     Args:
         pattern: keep the names, and those with an alias or a description, that contain this.
+
+    Raises:
+        TypeError: for a pattern that is no text.
+
+    Example:
+        >>> import limen
+        >>> limen.names("leaky")
+        ['leaky_relu', 'prelu']
     """
     if not isinstance(pattern, str | None):
         raise TypeError(f"names: expected part of a name, such as 'relu', given {pattern!r}")
@@ -143,6 +151,7 @@ def register(function: ActivationFunction, name: str | None = None) -> Activatio
 
     Raises:
         FormulaError: when the name is no identifier, or another function's in the catalogue.
+        TypeError: for what is no activation function.
 
     Returns:
         The function, so that it can be used as a decorator above `limen.activation`.

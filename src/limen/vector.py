@@ -182,6 +182,19 @@ def _probabilities(terms: _Terms) -> Array:
 
 
 class _Softmax(VectorFunction):
+    """Makes probabilities of numbers along an axis: `exp(x[j]) / sum(exp(x))`.
+
+    Called with `(x, axis=-1, out=None)`; `backward` takes `(grad_output, x, axis=-1)`. See
+    `type(limen.softmax).__call__` for arrays, dtypes and errors.
+
+    Example:
+        >>> import limen
+        >>> limen.softmax([0.0, 0.0, 1000.0])
+        array([0., 0., 1.])
+        >>> limen.softmax.backward([1.0, 0.0], [0.0, 0.0])
+        array([ 0.25, -0.25])
+    """
+
     name = "softmax"
     formula = "exp(x[j]) / sum(exp(x))"
     backward_formula = "y[j] * (grad_output[j] - sum(grad_output * y))"
@@ -203,6 +216,16 @@ class _Softmax(VectorFunction):
 
 
 class _LogSoftmax(VectorFunction):
+    """The logarithms of softmax's probabilities: `x[j] - log(sum(exp(x)))`.
+
+    Called as `limen.softmax` is.
+
+    Example:
+        >>> import limen
+        >>> limen.log_softmax([0.0, 1000.0])
+        array([-1000.,     0.])
+    """
+
     name = "log_softmax"
     formula = "x[j] - log(sum(exp(x)))"
     backward_formula = "grad_output[j] - softmax(x)[j] * sum(grad_output)"
@@ -229,6 +252,16 @@ class _LogSoftmax(VectorFunction):
 
 
 class _Softmin(VectorFunction):
+    """Softmax of the negated numbers: `exp(-x[j]) / sum(exp(-x))`.
+
+    Called as `limen.softmax` is.
+
+    Example:
+        >>> import limen
+        >>> limen.softmin([0.0, 0.0, 1000.0])
+        array([0.5, 0.5, 0. ])
+    """
+
     name = "softmin"
     formula = "exp(-x[j]) / sum(exp(-x))"
     backward_formula = "-y[j] * (grad_output[j] - sum(grad_output * y))"

@@ -246,6 +246,20 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
         compare(["relu"], "wine", 1, QUICK, dask="tcp://127.0.0.1:9")
 
 
+def test_no_seed_is_no_comparison() -> None:
+    with pytest.raises(ValueError, match="seeds must be a whole number from 1, given 0"):
+        compare(["relu"], "wine", 0, QUICK)
+
+
+def test_what_is_no_address_of_a_scheduler_is_said_before_a_client_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(distributed, "Client", None)
+    with pytest.raises(LimenError, match="no Dask scheduler answers at here: missing port"):
+        compare(["relu"], "wine", 1, QUICK, dask="here")
+
+
 def test_the_command_prints_a_table_and_writes_its_files(tmp_path: Path) -> None:
     picture, figures = tmp_path / "wine.png", tmp_path / "wine.json"
     small = {"--data": "wine", "--seeds": "2", "--epochs": "3", "--layers": "8", "--jobs": "1"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -416,3 +417,46 @@ def test_what_was_seen_can_be_kept_without_the_network() -> None:
     assert (repr(kept), repr(kept.diagnosis())) == (repr(seen), repr(seen.diagnosis()))
     assert b"Sequential" not in pickle.dumps(seen)
     assert abs(bytes_while - len(pickle.dumps(net))) < 1000  # nor has the model what was seen
+
+
+def test_several_threads_may_call_a_network_that_is_watched() -> None:
+    network = perceptron(nn.ReLU())
+    errors: list[BaseException] = []
+    start = threading.Barrier(4)
+
+    def call() -> None:
+        try:
+            start.wait()
+            for _ in range(50):
+                network(X).sum().backward()
+        except BaseException as error:
+            errors.append(error)
+
+    with limen.observe(network, every=1) as seen:
+        threads = [threading.Thread(target=call) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == []
+    (layer,) = seen.layers
+    assert 1 <= layer.looked_steps <= seen.steps
+
+
+def test_a_look_of_another_thread_may_outlast_the_observation() -> None:
+    inside, ended = threading.Event(), threading.Event()
+
+    class Waiting(nn.Module):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            inside.set()
+            assert ended.wait(60)
+            return torch.relu(x)
+
+    network = nn.Sequential(Waiting(), nn.Linear(6, 2))
+    with limen.observe(network, every=1) as seen:
+        thread = threading.Thread(target=network, args=(X,))
+        thread.start()
+        assert inside.wait(60)
+    ended.set()
+    thread.join()
+    assert [layer.looked for layer in seen.layers] == [len(X)]

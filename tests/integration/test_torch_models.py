@@ -100,6 +100,27 @@ def test_a_module_in_two_places_is_replaced_by_one() -> None:
     assert model[0] is model[1][0]
 
 
+def test_a_module_that_stands_twice_in_one_is_replaced_twice() -> None:
+    act = nn.Tanh()
+    model = lt.replace(nn.Sequential(nn.Linear(2, 3), act, nn.Linear(3, 3), act))
+    assert isinstance(model[1], lt.Activation)
+    assert model[3] is model[1]
+    report = lt.memory_report(model, torch.ones(4, 2))
+    assert report.saved == 3 * 48  # two inputs, and the output that the Linear layer keeps
+    assert report.replaced == 2 * 48  # two outputs, of which the Linear layer keeps the first
+
+
+INPLACE = [
+    nn.ReLU, nn.ReLU6, nn.ELU, nn.CELU, nn.SELU, nn.LeakyReLU, nn.Hardtanh, nn.Hardsigmoid,
+    nn.Hardswish, nn.SiLU, nn.Mish,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", INPLACE, ids=lambda kind: kind.__name__)
+def test_a_module_that_works_in_place_keeps_its_convention(kind: Any) -> None:
+    assert lt.replace(kind(inplace=True)).function == lt.replace(kind()).function
+
+
 def test_prelu_keeps_its_parameter() -> None:
     model = nn.Sequential(nn.PReLU(3))
     weight = model[0].weight
@@ -288,6 +309,18 @@ def test_compact_says_what_it_is_and_where_it_is_not() -> None:
             lt.Activation(name, compact=True)
 
 
+@pytest.mark.parametrize(
+    "name", ["arctan", "elu", "gelu", "isru", "logistic", "mish", "softsign", "squareplus", "tanh"]
+)
+def test_the_error_of_a_compact_gradient_is_stated_for_every_input(name: str) -> None:
+    stated = float(repr(lt.Activation(name, compact=True)).split("within ")[1].split(" ")[0])
+    there = torch.cat([torch.linspace(-40, 40, 400_001), torch.logspace(-30, 30, 100_001)])
+    x = torch.cat([there, -there]).requires_grad_()
+    (found,) = torch.autograd.grad(lt.Activation(name, compact=True)(x).sum(), x)
+    exact = torch.from_numpy(limen.get(name).derivative()(x.detach().double().numpy()))
+    assert (found.double() - exact).abs().max() <= stated * exact.abs().max()
+
+
 @pytest.mark.parametrize("name", ["gelu", "silu", "mish", "tanh", "logistic", "softplus"])
 def test_the_output_tells_the_slope(name: str) -> None:
     exact, compact = lt.Activation(name), lt.Activation(name, compact=True)
@@ -407,6 +440,16 @@ def test_pytorch_models_come_over() -> None:
     np.testing.assert_allclose(model.forward(x.numpy()), net(x).detach().numpy(), rtol=1e-5)
     assert model.layers[1].function.at_kinks == {0.0: 0.0}
     assert model.layers[3].learnable["weight"].value == 0.25
+
+
+def test_a_module_that_stands_twice_comes_over_twice() -> None:
+    torch.manual_seed(0)
+    act, linear = nn.Tanh(), nn.Linear(3, 3)
+    net = nn.Sequential(linear, act, linear, act)
+    model = limen.from_torch(net)
+    assert len(model.layers) == 4
+    x = torch.randn(5, 3)
+    np.testing.assert_allclose(model.forward(x.numpy()), net(x).detach().numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize(

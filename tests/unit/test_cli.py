@@ -87,6 +87,15 @@ def test_a_picture_that_cannot_be_written_is_said_first(tmp_path: Path, name: st
     assert not list(tmp_path.iterdir())
 
 
+def test_a_picture_without_matplotlib_is_said_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    output = run("show", "mish", "--save", str(tmp_path / "mish.png"), code=2)
+    assert "needs matplotlib" in output
+    assert "tanh" not in output  # nothing is computed or shown before
+
+
 def test_the_input_itself_is_called_f() -> None:
     assert "f(x) = x" in run("show", "x", "--no-measure")
 

@@ -32,6 +32,6 @@ def test_pieces_are_counted_from_below(size):
     np.testing.assert_array_equal(out, np.searchsorted(bounds, x))
 
 
-@pytest.mark.parametrize("given, read", [("f2", "f8"), ("f4", "f4"), ("f8", "f8")])
+@pytest.mark.parametrize(("given", "read"), [("f2", "f8"), ("f4", "f4"), ("f8", "f8")])
 def test_loops_compute_with_two_dtypes(given, read):
     assert wide(np.ones(3, given)).dtype == read

@@ -419,5 +419,10 @@ def test_a_layer_keeps_its_parameters() -> None:
 
 def test_masked_data_is_refused_by_a_model() -> None:
     model = limen.Model([limen.Linear(2, 1)])
-    with pytest.raises(limen.errors.DtypeError, match="input: the array has masked"):
+    with pytest.raises(limen.errors.DtypeError, match="input: what is given has masked"):
         model.forward(np.ma.array([[1.0, 2.0]], mask=[[True, False]]))
+
+
+def test_rows_of_different_lengths_are_said_to_be_no_array() -> None:
+    with pytest.raises(limen.ShapeError, match="input: what is given is no array: "):
+        limen.Model([limen.Linear(2, 1)]).forward([[1.0, 2.0], [3.0]])

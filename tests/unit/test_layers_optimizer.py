@@ -137,13 +137,15 @@ def test_wrong_arguments(make: Any, message: str) -> None:
         make()
 
 
-@pytest.mark.parametrize("value", [True, np.True_, "0.1", b"1"])
-def test_what_only_looks_like_a_number_is_refused(value: Any) -> None:
+@pytest.mark.parametrize("value", [True, np.True_, "0.1", b"1", None, 1j, [0.1]])
+def test_what_is_no_number_or_only_looks_like_one_is_refused(value: Any) -> None:
     for make in (limen.SGD, limen.Adam, limen.AdamW):
         with pytest.raises(TypeError, match="learning_rate must be a number"):
             make(value)
     with pytest.raises(TypeError, match="momentum must be a number"):
         limen.SGD(0.1, momentum=value)
+    with pytest.raises(TypeError, match=r"Adam: betas\[0\] must be a number"):
+        limen.Adam(betas=(value, 0.9))
     assert limen.SGD(np.float32(0.5)).learning_rate == limen.SGD(np.array(0.5)).learning_rate == 0.5
 
 

@@ -267,6 +267,16 @@ def test_hostile_json(path: Path, text: str, message: str) -> None:
     refused(path, message)
 
 
+@pytest.mark.parametrize("extreme", [np.finfo(float).max, -np.finfo(float).max, 5e-324, -0.0])
+def test_numbers_at_the_ends_of_binary64_come_back(path: Path, extreme: np.float64) -> None:
+    function = limen.activation("where(x < a, a, x)", a=extreme).with_kinks({extreme: extreme})
+    limen.Model([limen.Activation(function)]).save(path)
+    (layer,) = limen.load(path).layers
+    assert isinstance(layer, limen.Activation)
+    assert repr(layer.function.parameters) == repr({"a": float(extreme)})
+    assert layer.function.at_kinks == {extreme: extreme}
+
+
 def test_endless_surrogates(path: Path) -> None:
     def nest(record: Any) -> None:
         own = record["layers"][1]["function"]

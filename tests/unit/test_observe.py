@@ -364,3 +364,29 @@ def test_what_was_seen_can_be_kept_and_read_elsewhere(again: Any, tmp_path: Path
     assert kept.report(tmp_path / "kept.html").stat().st_size > 100_000
     with pytest.raises(limen.OrderError, match="a copy of what was seen"), kept:
         pass
+
+
+def test_an_error_of_the_probe_is_said_to_be_its() -> None:
+    model = limen.Model([limen.Linear(2, 3), limen.Activation("relu")])
+    wrong = np.ones((4, 3)), np.array([0, 1, 0, 1])
+    with (
+        pytest.raises(
+            limen.ShapeError, match="expected 2 inputs, given 3\nThis was said of the probe"
+        ),
+        limen.observe(model, probe=wrong),
+    ):
+        model.forward(np.ones((4, 2)))
+    assert model.watchers == ()
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, 1e200])
+def test_weights_without_a_direction_draw_no_line(value: float) -> None:
+    layer = limen.Linear(2, 1)
+    layer.weight.value = [[value, value]]
+    model = limen.Model([layer, limen.Activation("relu")], dtype="float64")
+    with limen.observe(model, every=1) as seen:
+        model.forward(np.ones((4, 2)))
+    neurons = seen.layers[0].neurons  # warnings are errors
+    assert np.isnan(neurons.threshold).all()
+    assert neurons.normal is not None
+    assert np.isnan(neurons.normal).all()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limen.errors import LimenError, ShapeError, UnknownNameError
+from limen.errors import DtypeError, LimenError, ShapeError, UnknownNameError
 from limen.insight.comparing.data import load
 from limen.insight.comparing.own import checked_pair, read
 
@@ -111,6 +111,29 @@ def test_arrays_that_do_not_go_together() -> None:
         checked_pair([[0.0], [np.nan]], [0, 1], "the arrays")
     with pytest.raises(LimenError, match="not all numbers"):
         checked_pair([["a"]], [0], "the arrays")
+
+
+def test_masked_numbers_are_never_taken_for_numbers() -> None:
+    x = np.ma.array([[0.0], [1.0]], mask=[[True], [False]])
+    with pytest.raises(DtypeError, match="the arrays: x has masked elements"):
+        checked_pair(x, [0, 1], "the arrays")
+    with pytest.raises(DtypeError, match="the arrays: y has masked elements"):
+        checked_pair([[0.0], [1.0]], np.ma.array([0, 1], mask=[0, 1]), "the arrays")
+
+
+@pytest.mark.parametrize("largest", [1e300, 1e308])
+def test_numbers_that_no_scale_fits_are_refused_before_any_training(largest: float) -> None:
+    steps = np.linspace(-1.0, 1.0, 40)
+    x = np.stack([steps, largest * steps], axis=1)
+    with pytest.raises(LimenError, match="arrays: the numbers of feature 1 are too large"):
+        load((x, [0, 1] * 20))
+
+
+def test_a_pair_is_two() -> None:
+    x, y = [[0.0], [1.0]] * 20, [0, 1] * 20
+    assert load([x, y]).digest == load((x, y)).digest
+    with pytest.raises(ShapeError, match="expected a pair of arrays, inputs and classes, given 3"):
+        load((x, y, y))
 
 
 def test_own_data_are_split_and_scaled_like_the_others(tmp_path: Path) -> None:

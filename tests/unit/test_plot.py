@@ -130,6 +130,12 @@ def test_samples_that_are_not_finite_are_counted() -> None:
     assert len(axes.collections[0].get_offsets()) == 2
 
 
+def test_a_curve_that_leaves_the_picture_by_far_is_drawn_without_a_warning() -> None:
+    axes = limen.plot.function("x**1000", figure=Figure()).axes[0]  # warnings are errors
+    assert axes.get_xlim() == (-4.0, 4.0)
+    assert max(map(abs, axes.get_ylim())) < 8.0
+
+
 def test_a_figure_of_figures() -> None:
     left, right = Figure(layout="constrained").subfigures(1, 2)
     assert limen.plot.function("relu", left) is left

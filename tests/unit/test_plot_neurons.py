@@ -161,3 +161,15 @@ def test_no_samples_is_no_picture() -> None:
     for draw in (limen.plot.neurons, limen.plot.representations):
         with pytest.raises(ShapeError, match="at least one sample"):
             draw(xor(), X[:0], Y[:0])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_sample_that_is_not_finite_is_nowhere_on_the_plane(value: float) -> None:
+    with_one, without = Figure(), Figure()
+    limen.plot.neurons(xor(), np.vstack([X, [value, 0.0]]), np.append(Y, 0), with_one)
+    limen.plot.neurons(xor(), X, Y, without)
+    for one, other in zip(with_one.axes, without.axes, strict=True):
+        assert one.get_xlim() == other.get_xlim()
+        assert one.get_ylim() == other.get_ylim()
+    with pytest.raises(LimenError, match="no sample is on the plane"):
+        limen.plot.neurons(xor(), np.full((3, 2), value), figure=Figure())

@@ -222,6 +222,8 @@ def test_errors_say_what_and_where(function: VectorFunction) -> None:
         function([1, 2, 3], axis=2)
     with pytest.raises(limen.ShapeError, match=r"out must have shape \(3,\)"):
         function([1, 2, 3], out=np.empty(2))
+    with pytest.raises(limen.ShapeError, match="out is read-only"):
+        function([1, 2, 3], out=np.broadcast_to(0.0, 3))
     with pytest.raises(limen.ShapeError, match=r"grad_output"):
         function.backward([1.0], [1.0, 2.0])
 
@@ -232,6 +234,7 @@ def test_there_is_one_object_of_each(function: VectorFunction) -> None:
     assert copy.deepcopy(function) is function
     assert function.name in repr(function)
     assert "vector function" in repr(function)
+    assert f"limen.{function.name}(" in (function.__doc__ or "")  # what help and the reference show
 
 
 @pytest.mark.parametrize("axis", [None, (0, 1), "rows", 0.5])

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from limen.errors import LimenError
+
 if TYPE_CHECKING:
     from limen import ActivationFunction
 
@@ -69,4 +71,15 @@ def picture(path: Path | None) -> Path | None:
     """A file that a picture can be written to."""
     if path is not None and path.suffix.lower() not in (".png", ".svg"):
         raise typer.BadParameter(f"{path}: the name of a picture ends in .png or .svg")
+    if path is not None:
+        _check_matplotlib()
     return file(path)
+
+
+def _check_matplotlib() -> None:
+    from limen.picture import library
+
+    try:
+        library("matplotlib")
+    except LimenError as error:
+        raise typer.BadParameter(str(error)) from None

@@ -110,9 +110,11 @@ def together(arrays: Sequence[Array], names: Sequence[str]) -> list[Array]:
 
 
 def check_array(given: object, what: str = "out") -> Array:
-    """The array to write to; refuses what is none."""
+    """The array to write to; refuses what is none, and what may not be written to."""
     if not isinstance(given, np.ndarray):
         raise DtypeError(f"{what} must be a NumPy array, got {type(given).__name__}")
+    if not given.flags.writeable:
+        raise ShapeError(f"{what} is read-only")
     return given
 
 
@@ -130,6 +132,4 @@ def output(given: Any, like: Array, fresh: Array | None = None, what: str = "out
         raise DtypeError(f"{what} has dtype {array.dtype}, the result has {like.dtype}")
     if array.shape != like.shape:
         raise ShapeError(f"{what} has shape {array.shape}, the result has {like.shape}")
-    if not array.flags.writeable:
-        raise ShapeError(f"{what} is read-only")
     return array

@@ -30,11 +30,9 @@ def real_array(
     if type(array) is np.ndarray and dtype is not None and array.dtype is dtype:
         return array
     try:
-        result = unmasked(array, "the array")
-    except DtypeError as error:
-        raise DtypeError(f"{place()}: {error}") from None
-    except ValueError as error:  # rows of different lengths
-        raise ShapeError(f"{place()}: {error}") from None
+        result = unmasked(array, "what is given")
+    except (DtypeError, ShapeError) as error:
+        raise type(error)(f"{place()}: {error}") from None
     kind = result.dtype.kind
     if kind not in "fiub" and result.dtype.name != "bfloat16":
         raise DtypeError(f"{place()}: expected real numbers, given dtype {result.dtype}")

@@ -92,10 +92,12 @@ def from_torch(net: torch.nn.Module, *, seed: int | None = 0) -> Model:
 def _unfolded(name: str, module: Any) -> Iterator[tuple[str, Any]]:
     import torch
 
+    from limen.torch.replace import parts
+
     if not isinstance(module, torch.nn.Sequential):
         yield name, module
         return
-    for part, child in module.named_children():
+    for part, child in parts(module):
         yield from _unfolded(f"{name}.{part}".lstrip("."), child)
 
 

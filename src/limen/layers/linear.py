@@ -25,7 +25,7 @@ Array = NDArray[Any]
 class Linear(Layer):
     """A layer of weighted sums: `y = x @ W.T + b`, as in PyTorch.
 
-    Weights and bias start uniform in [-1/sqrt(inputs), 1/sqrt(inputs)]), drawn with the seed of
+    Weights and bias start uniform in [-1/sqrt(inputs), 1/sqrt(inputs)], drawn with the seed of
     the model: PyTorch's default (`torch.nn.Linear.reset_parameters`, which writes it as He's
     uniform rule with a = sqrt(5); He et al., "Delving Deep into Rectifiers", ICCV 2015). A value
     assigned before the layer joins a model is kept.

@@ -135,6 +135,11 @@ class Adam(Optimizer):
         betas: how much of the two running means stays.
         epsilon: keeps the division finite.
         weight_decay: L2 penalty.
+
+    Example:
+        >>> import limen
+        >>> limen.Adam(0.01)
+        Adam(learning_rate=0.01, betas=(0.9, 0.999))
     """
 
     _running = 2
@@ -173,6 +178,11 @@ class AdamW(Adam):
 
     Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, in the form of
     `torch.optim.AdamW`.
+
+    Example:
+        >>> import limen
+        >>> limen.AdamW(0.01)
+        AdamW(learning_rate=0.01, betas=(0.9, 0.999), weight_decay=0.01)
     """
 
     def __init__(
@@ -190,13 +200,22 @@ class AdamW(Adam):
 
 
 def _number(value: float, what: str, optimizer: Optimizer) -> float:
-    # True is 1.0, a step that nobody means; so is the text of a number.
-    if isinstance(value, bool | np.bool_ | str | bytes):
+    number = _float(value)
+    if number is None:
         raise TypeError(f"{type(optimizer).__name__}: {what} must be a number, given {value!r}")
-    number = float(value)
     if not (isfinite(number) and number >= 0.0):
         raise ValueError(f"{type(optimizer).__name__}: {what} must be 0 or more, given {value!r}")
     return number
+
+
+def _float(value: object) -> float | None:
+    """The number, if it is one; True is 1.0, a step that nobody means, and so is text."""
+    if isinstance(value, bool | np.bool_ | str | bytes):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def _fraction(value: float, what: str, optimizer: Optimizer) -> float:

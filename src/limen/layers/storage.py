@@ -90,6 +90,15 @@ def load(path: str | PathLike[str]) -> Model:
     Raises:
         FileError: saying what is wrong with the file.
         OSError: when it cannot be read at all.
+
+    Example:
+        >>> import limen, tempfile
+        >>> model = limen.Model([limen.Linear(2, 3), limen.Activation("mish")])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/model.safetensors")
+        ...     again = limen.load(f"{folder}/model.safetensors")
+        >>> (again.predict([1.0, 2.0]) == model.predict([1.0, 2.0])).all()
+        np.True_
     """
     path = os.fsdecode(path)  # never a number, which `open` would take for a file that is open
     try:

@@ -19,7 +19,7 @@ from limen.torch.activation import Activation
 from limen.torch.functional import check_module
 from limen.torch.mlp import MLP
 from limen.torch.recomputed import LinearAfter
-from limen.torch.replace import twin
+from limen.torch.replace import parts, twin
 
 __all__ = ["LayerMemory", "MemoryReport", "memory_report"]
 
@@ -185,7 +185,7 @@ def _as_before(model: nn.Module) -> nn.Module:
     """The model without limen."""
     if isinstance(model, Activation):
         return model.replaced or twin(model.function) or _Spelled(model)
-    for name, child in list(model.named_children()):
+    for name, child in parts(model):
         setattr(model, name, _as_before(child))
     if isinstance(model, LinearAfter):
         model.__class__ = nn.Linear

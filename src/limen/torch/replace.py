@@ -16,7 +16,7 @@ from limen.registry import get
 from limen.torch.activation import Activation
 from limen.torch.functional import Named, check_module, meant
 
-__all__ = ["NAMES", "called", "equivalent", "replace", "twin", "with_convention"]
+__all__ = ["NAMES", "called", "equivalent", "parts", "replace", "twin", "with_convention"]
 
 _SAME = 1e-6  # two functions this close, in float64, are meant to be one
 _PROBES = (-9.0, 9.0, 73)  # where they are compared
@@ -145,10 +145,23 @@ def replace(
     if not made:
         raise LimenError(_none_found(model, wanted))
     for parent in list(model.modules()):
-        for name, child in parent.named_children():
+        for name, child in parts(parent):
             if child in made:
                 setattr(parent, name, made[child])
     return made.get(model, model)
+
+
+def parts(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The modules in a module, by name; one in two places has two, as in its `named_children` not.
+
+    Example:
+        >>> import torch
+        >>> from limen.torch.replace import parts
+        >>> act = torch.nn.ReLU()
+        >>> [name for name, _ in parts(torch.nn.Sequential(act, act))]
+        ['0', '1']
+    """
+    return [(name, child) for name, child in module._modules.items() if child is not None]
 
 
 def _in_place_of(
@@ -182,10 +195,9 @@ def with_convention(f: ActivationFunction, module: nn.Module) -> ActivationFunct
     try:
         theirs = copy.deepcopy(module).to("cpu", torch.float64).train(False)
         with torch.no_grad():
-            is_same = torch.allclose(
-                theirs(probes), torch.from_numpy(f(probes.numpy())), atol=_SAME
-            )
-        slopes = torch.func.grad(lambda x: theirs(x).sum())(at)
+            values = theirs(probes.clone())  # a module may write over what it is given
+        is_same = torch.allclose(values, torch.from_numpy(f(probes.numpy())), atol=_SAME)
+        slopes = torch.func.grad(lambda x: theirs(x.clone()).sum())(at)
     except Exception:  # whatever a foreign module does with a tensor of numbers: it is no twin
         return f
     if not is_same or torch.equal(slopes, torch.from_numpy(f.derivative()(at.numpy()))):

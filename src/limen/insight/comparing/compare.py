@@ -137,6 +137,7 @@ def compare(
         FormulaError, UnknownNameError: for a function that is none, before any training.
         LimenError: for data, a journal or a cluster that cannot be used; or if the packages of the
             extra `compare` (`dask`) are not installed.
+        ValueError: for fewer seeds than one.
 
     Example:
         >>> quick = Recipe(widths=(8,), epochs=2)
@@ -144,6 +145,8 @@ def compare(
         >>> len(result.records), sorted(row.function for row in result.rows())
         (4, ['identity', 'relu'])
     """
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"compare: seeds must be a whole number from 1, given {seeds!r}")
     recipe = recipe or Recipe()
     chosen = _distinct([_elementwise(function) for function in functions])
     task = load(data, target)

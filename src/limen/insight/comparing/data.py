@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from limen.errors import LimenError, MissingPackageError, UnknownNameError
+from limen.errors import LimenError, MissingPackageError, ShapeError, UnknownNameError
 from limen.insight.comparing.own import SUFFIXES, checked_pair, read
 from limen.insight.comparing.planes import PLANES
 
@@ -111,22 +111,42 @@ def load(source: Source, target: str | None = None) -> Data:
     """
     needed("sklearn")
     name, (inputs, targets) = _found(source, target)
-    parts = needed("sklearn.model_selection").train_test_split(
+    train, test, *classes = needed("sklearn.model_selection").train_test_split(
         inputs,
         targets,
         test_size=_TEST_SHARE,
         random_state=_SPLIT_SEED,
         stratify=targets,
     )
-    scaler = needed("sklearn.preprocessing").StandardScaler().fit(parts[0])
-    train_inputs, test_inputs = (scaler.transform(part).astype(np.float32) for part in parts[:2])
-    classes = int(targets.max()) + 1
-    return Data(name, train_inputs, parts[2], test_inputs, parts[3], classes)
+    train, test = _standardised(train, test, name)
+    return Data(name, train, classes[0], test, classes[1], int(targets.max()) + 1)
+
+
+def _standardised(train: Any, test: Any, name: str) -> list[npt.NDArray[np.float32]]:
+    """Both parts, scaled by the train part's mean and deviation.
+
+    Raises:
+        LimenError: for numbers so large that they have no deviation, or so far apart that float32
+            does not hold them.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaler = needed("sklearn.preprocessing").StandardScaler().fit(train)
+        parts = [scaler.transform(part).astype(np.float32) for part in (train, test)]
+    for part in parts:
+        if not np.isfinite(part).all():
+            column = np.argwhere(~np.isfinite(part))[0][1]
+            raise LimenError(
+                f"{name}: the numbers of feature {column} are too large, or too far apart, to be "
+                "scaled to a deviation of 1: give them in another unit, or their logarithms"
+            )
+    return parts
 
 
 def _found(source: Source, target: str | None) -> tuple[str, tuple[Any, Any]]:
     """What the data are called, their inputs and classes."""
-    if isinstance(source, tuple):
+    if isinstance(source, tuple | list):
+        if len(source) != 2:
+            raise ShapeError(f"expected a pair of arrays, inputs and classes, given {len(source)}")
         return "arrays", checked_pair(*source, "the arrays")
     path = Path(source)
     if target is not None and path.suffix != ".csv":

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limen.errors import LimenError, ShapeError, UnknownNameError
+from limen.kernels.arrays import unmasked
 
 __all__ = ["SUFFIXES", "checked_pair", "read"]
 
@@ -54,13 +55,14 @@ def checked_pair(inputs: Any, targets: Any, source: str) -> tuple[Numbers, Class
 
     Raises:
         ShapeError: where the two do not go together.
+        DtypeError: for masked elements.
         LimenError: for numbers that are not finite, or targets that are no classes.
     """
+    given, y = unmasked(inputs, f"{source}: x"), unmasked(targets, f"{source}: y")
     try:
-        x = np.asarray(inputs, np.float64)
+        x = given.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise LimenError(f"{source}: the inputs are not all numbers: {error}") from error
-    y = np.asarray(targets)
     if x.ndim != 2 or y.ndim != 1 or len(x) != len(y) or not x.size:
         raise ShapeError(
             f"{source}: expected inputs (samples, features) and targets (samples,), "
@@ -75,7 +77,7 @@ def checked_pair(inputs: Any, targets: Any, source: str) -> tuple[Numbers, Class
 def _counted(targets: npt.NDArray[Any], source: str) -> Classes:
     if targets.dtype.kind == "f" and not np.array_equal(targets, np.round(targets)):
         raise LimenError(
-            f"{source}: the targets are measurements, such as {targets[targets % 1 != 0][0]!r}; "
+            f"{source}: the targets are measurements, such as {targets[targets % 1 != 0][0]}; "
             "limen compares on classes: cut them into ranges first"
         )
     if targets.dtype.kind not in "biufUS":

@@ -84,6 +84,7 @@ def cluster(address: str, data: Data, recipe: Recipe) -> Iterator[Workers]:
     """
     distributed = _distributed()
     try:
+        distributed.comm.resolve_address(address)  # of what is none, a client takes 20 s to let go
         client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise LimenError(f"no Dask scheduler answers at {address}: {error}") from error

@@ -188,10 +188,14 @@ class Observation:
                 tally.judge()
             return
         x, labels = self._probe
-        for tally, look, representation in self._network.represent(x):
-            rank = effective_rank(representation)
-            told = separability(representation, labels)
-            tally.judge_probe(self.step, look, rank, told)
+        try:
+            for tally, look, representation in self._network.represent(x):
+                rank = effective_rank(representation)
+                told = separability(representation, labels)
+                tally.judge_probe(self.step, look, rank, told)
+        except Exception as error:  # in the midst of a training, whose data it is not about
+            error.add_note("This was said of the probe that limen.observe was given.")
+            raise
 
 
 def observe(

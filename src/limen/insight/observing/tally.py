@@ -148,9 +148,10 @@ class Tally:
         if self._weight is None:
             return None, None
         weight = self._weight.astype(np.float64)
-        length = np.linalg.norm(weight, axis=1)
+        with np.errstate(over="ignore"):
+            length = np.linalg.norm(weight, axis=1)
         bias = np.zeros(self.width) if self._bias is None else self._bias.astype(np.float64)
-        length = np.where(length > 0.0, length, np.nan)
+        length = np.where((length > 0.0) & (length < np.inf), length, np.nan)
         return -bias / length, weight / length[:, None]
 
     def _remember(self, post: Array) -> None:

@@ -63,6 +63,7 @@ def neurons(
 
     Raises:
         ShapeError: where the inputs are neither two nor an image.
+        LimenError: where no sample of two inputs is finite.
         MissingPackageError: if matplotlib is not installed.
 
     Example:

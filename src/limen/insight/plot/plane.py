@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limen.errors import LimenError
 from limen.insight.plot.canvas import class_colours
 from limen.insight.plot.stages import Stage
 from limen.picture import ink, library
@@ -24,14 +25,21 @@ class Plane:
     """A grid of points around data of two features.
 
     Args:
-        x: the data, `(samples, 2)`.
+        x: the data, `(samples, 2)`; samples that are not finite are nowhere on it.
         y: their classes, `(samples,)`, or None.
+
+    Raises:
+        LimenError: where no sample is finite.
 
     Attributes:
         points: float64 `(121 * 121, 2)`, row by row, from the bottom left.
     """
 
     def __init__(self, x: Array, y: Array | None) -> None:
+        which = np.isfinite(x).all(axis=1)
+        if not which.any():
+            raise LimenError("no sample is on the plane: x holds NaN or infinity in every row")
+        x, y = x[which], None if y is None else y[which]
         low, high = x.min(axis=0), x.max(axis=0)
         beyond = _MARGIN * np.where(high > low, high - low, 1.0)
         self.low, self.high = low - beyond, high + beyond

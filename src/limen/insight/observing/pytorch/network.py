@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from threading import Lock, get_ident
 from time import perf_counter
 from typing import Any
 
@@ -38,6 +39,8 @@ class TorchNetwork(Network):
         self._names = {id(m): name for name, m in self._inner.named_modules()}
         self._verdicts: dict[int, bool] = {}
         self._pass: ExitStack | None = None  # what is undone when the present pass ends
+        self._thread = 0  # whose pass that is
+        self._turn = Lock()  # of several threads' passes at a time, one is looked at
         self._own = 0.0
 
     def start(self) -> None:
@@ -78,17 +81,22 @@ class TorchNetwork(Network):
     def enter(self) -> None:
         """The look begins."""
         self.leave()  # an earlier one that a Ctrl-C broke off
+        if not self._turn.acquire(blocking=False):
+            return
         began = perf_counter()
-        self._pass = ExitStack()
+        self._pass, self._thread = ExitStack(), get_ident()
         self._pass.callback(lambda: self._audience.ends(self._own))
         self._pass.enter_context(self._watched(self._begin))
         self._own = perf_counter() - began
 
     def leave(self) -> None:
-        """It is over."""
-        if self._pass is not None:
+        """It is over; what PyTorch keeps for each thread is undone in the look's own."""
+        if self._pass is not None and self._thread == get_ident():
             stack, self._pass = self._pass, None
-            stack.close()
+            try:
+                stack.close()
+            finally:
+                self._turn.release()
 
     @contextmanager
     def _watched(self, begin: Any) -> Iterator[Calls]:
