@@ -167,7 +167,7 @@ def _block_size(size: int) -> int:
 
 def _default_limit() -> int:
     given = os.environ.get("LIMEN_POOL_LIMIT", "")
-    if given.isdigit():
+    if given.isdecimal():
         return int(given)
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARE

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import limen
-from limen.kernels import builtin, cpu, quick, sweep
+from limen.kernels import builtin, cpu, quick, sweep, threads
 
 NAMES = ["relu", "silu", "elu", "snake"]
 DTYPES = [np.float32, np.float64, np.float16, ml_dtypes.bfloat16]
@@ -379,3 +379,9 @@ def test_a_call_while_python_ends_works_and_does_not_hang() -> None:
     )
     assert done.stderr == ""
     assert float(done.stdout) == pytest.approx(0.7310586 + 0.9276705)
+
+
+@pytest.mark.parametrize("said", ["0", "-2", "two", "²", ""])
+def test_what_is_no_number_of_threads_asks_for_none(monkeypatch, said):
+    monkeypatch.setenv("LIMEN_NUM_THREADS", said)
+    assert threads.wanted() == len(os.sched_getaffinity(0))

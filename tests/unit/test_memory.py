@@ -220,16 +220,17 @@ def test_a_forked_child_has_its_own_memory() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=60)
 
 
-def test_the_environment_sets_the_limit() -> None:
+@pytest.mark.parametrize(("said", "limit"), [("12345678", 12345678), ("²", memory.limit())])
+def test_the_environment_sets_the_limit(said: str, limit: int) -> None:
     script = "from limen import memory; print(memory.limit())"
     run = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, "LIMEN_POOL_LIMIT": "12345678"},
+        env={**os.environ, "LIMEN_POOL_LIMIT": said},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert run.stdout.strip() == "12345678"
+    assert run.stdout.strip() == str(limit)
 
 
 @pytest.mark.parametrize("power", [45, 60])

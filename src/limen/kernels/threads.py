@@ -55,7 +55,7 @@ def available() -> int:
 def wanted() -> int:
     """How many threads there may be: $LIMEN_NUM_THREADS, else the CPUs of this process."""
     said = os.environ.get(VARIABLE, "")
-    if said.isdigit() and int(said) > 0:
+    if said.isdecimal() and int(said) > 0:
         return int(said)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -82,4 +82,5 @@ class History:
     def __repr__(self) -> str:
         stopped = f"; stopped: {self.stopped}" if self.stopped else ""
         figures = f": {self.latest()}" if self.loss else ""
-        return f"<History of {self.epochs} epochs in {self.seconds:.2f} s{figures}{stopped}>"
+        epochs = f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
+        return f"<History of {epochs} in {self.seconds:.2f} s{figures}{stopped}>"
