@@ -278,3 +278,11 @@ def test_analysis_leaves_mpmath_as_it_was_and_works_in_threads() -> None:
     assert len(answers) == 3
     assert mpmath.mp.prec == before
     assert digits.context() is digits.context()
+
+
+@pytest.mark.parametrize("text", ["sin(1e50 * x)", "x**1e60", "cos(1e300 * x) + 1", "x**-1e50"])
+def test_nothing_is_claimed_of_what_is_too_steep_to_be_told(text: str) -> None:
+    e = parse(text)
+    assert analyze.range(e) is UNKNOWN
+    assert analyze.limits(e) in ((None, None), (UNKNOWN, UNKNOWN))
+    assert analyze.roots(e) != ()

@@ -15,13 +15,27 @@ from typing import Any
 from limen.formula.expression import Expression, evaluate
 from limen.formula.operations import COMPARISONS
 
-__all__ = ["DIGITS", "SAME", "cancelling_sum", "context", "fraction", "number", "regular", "value"]
+__all__ = [
+    "DIGITS",
+    "SAME",
+    "STEEP",
+    "cancelling_sum",
+    "context",
+    "fraction",
+    "number",
+    "regular",
+    "value",
+]
 
 DIGITS = 60
 """Decimal digits of the working precision."""
 
 SAME = 1e-40
 """Two results of 60 digits that differ by less, relative to their size, are taken for equal."""
+
+STEEP = 1e30
+"""With a slope beyond this a rounding of x shows where `SAME` asks for equality: nothing is said of
+what is so steep."""
 
 
 class _Arithmetic(threading.local):

@@ -30,13 +30,17 @@ _WAVES = frozenset({"sin", "cos", "sin_plus_cos"})
 def period(expression: Expression) -> Any:
     """A period of a formula in x, as `mpf`; None when it is not seen to be periodic.
 
+    Of waves so short that two places in one are taken for equal, nothing is seen.
+
     Example:
         >>> from limen.formula.expression import apply, input_
         >>> float(period(apply("sin", 4 * input_("x")) + 1))
         1.5707963267948966
     """
     kind = evaluate(expression, _visit)
-    return 2 * digits.context().pi / abs(kind.number) if kind.name == "wave" else None
+    if kind.name != "wave" or abs(kind.number) > digits.STEEP:
+        return None
+    return 2 * digits.context().pi / abs(kind.number)
 
 
 def _visit(node: Expression, *parts: _Kind) -> _Kind:

@@ -60,4 +60,6 @@ def taylor(function: Expression, u: Expansion) -> Expansion:
 
 def _clean(value: Any, slope: Any) -> Any:
     """A value that is 0 but for the rounding of its argument, as 0."""
+    if abs(slope) > digits.STEEP:
+        raise UnsupportedError
     return 0 * value if abs(value) <= digits.SAME * abs(slope) else value
