@@ -11,7 +11,7 @@ from typing import Any, get_args
 from limen.decomposition.edges import with_edges
 from limen.decomposition.moderate import moderate
 from limen.decomposition.program import Program, dependents
-from limen.decomposition.shifted import shifted
+from limen.formula.shifted import shifted
 from limen.decomposition.table import AS_WRITTEN, TABLE, Framework
 from limen.decomposition.windows import with_windows
 from limen.errors import UnknownNameError

@@ -136,7 +136,11 @@ def _log(tail: Tail, u: Expression) -> Expression | None:
 
 
 def _log1p(tail: Tail, u: Expression) -> Expression | None:
-    return _log_of(tail, as_sum(1 + u)) if tail.heading(u) > 0 else None
+    """log1p(u) as log(1 + u), where that is large, or its constants cancel."""
+    total = as_sum(1 + u)
+    total = expand(total.products()) or total
+    is_large = tail.heading(u) > 0 or frozenset() not in total.terms
+    return _log_of(tail, total) if is_large else None
 
 
 def _log_of(tail: Tail, total: Sum) -> Expression | None:

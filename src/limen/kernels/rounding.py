@@ -22,7 +22,7 @@ from limen.formula.derive import partials
 from limen.formula.expression import Expression, walk
 from limen.formula.operations import OPERATIONS
 
-__all__ = ["exact_bits", "loss", "values"]
+__all__ = ["exact_bits", "leaves_range", "loss", "values"]
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +33,9 @@ _PLACES = "abc"
 # The bits of an input and of a number of the kernel; for float64 arrays both are twice as many.
 _INPUT, _WORD = 24, 53
 _WIDE = np.float64
+_SMALLEST = np.finfo(_WIDE).tiny
+_POSITIVE = frozenset({"exp", "sigmoid", "softplus", "sech", "erfc", "erfcx"})
+_VANISHING = _POSITIVE | {"multiply", "divide", "power"}  # whose results may be too small
 
 
 def values(
@@ -74,6 +77,34 @@ def loss(expression: Expression, environment: Mapping[str, Array]) -> Array:
                 error = error + off * np.where(slope == 0, 0.0, carried)
         relative = np.where(error == 0, 0.0, error / np.abs(value))
         return np.where(np.isfinite(value), relative, np.nan)
+
+
+def leaves_range(expression: Expression, environment: Mapping[str, Array]) -> Array:
+    """Where a step of a formula is too large for float64, or too small for all its digits.
+
+    The running error analysis knows nothing of that: 1 / (1 + exp(x)) is right where exp(x) is
+    infinite, and 1 / (1 + log(1 + exp(x))) is not.
+
+    Args:
+        expression: a formula.
+        environment: an array for each input, a number for each parameter.
+    """
+    with np.errstate(all="ignore"):
+        found = _values(expression, environment)
+        left = np.zeros_like(found[expression], dtype=bool)
+        for node in walk(expression):
+            if node.varies and node.arguments and found[node].dtype != bool:
+                size = np.abs(found[node])
+                left = left | np.isinf(size) | ((size < _SMALLEST) & ~_is_zero(node, found))
+    return left
+
+
+def _is_zero(node: Expression, found: Mapping[Expression, Array]) -> Array:
+    """Where a step whose result is 0 has not lost it: of sums, and of what is 0 for 0."""
+    if node.operation not in _VANISHING:
+        return np.equal(found[node], 0)
+    zeros = [found[a] == 0 for a in node.arguments if a.varies]
+    return np.logical_or.reduce(np.broadcast_arrays(*zeros)) & (node.operation not in _POSITIVE)
 
 
 def _rounding(node: Expression) -> float:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from limen.formula.expression import Expression, bind, walk
 from limen.formula.operations import OPERATIONS
-from limen.kernels.rounding import loss, values
+from limen.formula.analysis import digits
+from limen.kernels.rounding import leaves_range, loss, values
 
 __all__ = ["CHEAP", "DEAR", "DISASTROUS", "KERNELS", "Array", "Survey", "Working"]
 
@@ -38,6 +39,9 @@ _RATIONAL = {
 
 _CHOICES = {"where", "minimum", "maximum", "clip", "abs", "sign", "sqrt"}
 
+
+_OFF = DISASTROUS * 2.0**-53
+_BITS = (200, 800)  # with twice as many digits cancellation would give another value
 
 _GROSS = 2.0**-8  # a value that is so far off, relative to it, has lost what matters
 
@@ -107,6 +111,7 @@ class Survey:
     def loss_of(self, form: Expression, points: Array) -> Array:
         """What a form loses at each point; all where a step has left the range of numbers."""
         lost = loss(self.working.steps(form), {self.x: points})
+        lost = np.where(self._strays(form, points), np.inf, lost)
         if self.working.dtype is np.float64:
             return lost
         tiny = float(np.finfo(self.working.dtype).tiny)
@@ -115,6 +120,31 @@ class Survey:
             off = np.abs(self.computed(form, points) - exact)
             is_off = ~(off <= _GROSS * np.abs(exact) + tiny) & np.isfinite(exact)
         return np.where(is_off, np.inf, lost)
+
+    def _strays(self, form: Expression, points: Array) -> npt.NDArray[np.bool_]:
+        """Where a step has left the range of float64, and the value is another for that.
+
+        Asked at inputs of 24 bits, whose products are exact: what rounding does is for `loss`.
+        """
+        points = points.astype(np.float32).astype(float)
+        has_left = leaves_range(form, {self.x: points})
+        found: npt.NDArray[np.bool_] = np.zeros(points.shape, bool)
+        if np.any(has_left):
+            at = values(form, {self.x: points})
+            for place in np.flatnonzero(has_left & np.isfinite(at)).tolist():
+                found[place] = self._differs(float(at[place]), float(points[place]))
+        return found
+
+    def _differs(self, computed: float, point: float) -> bool:
+        """Whether a value is another than the formula's, as far as many digits tell."""
+        mp = digits.context()
+        for bits in _BITS:
+            with mp.workprec(bits):
+                exact = digits.value(self.expression, point)
+                off = abs(exact - computed)
+                if not mp.isfinite(exact) or off <= _OFF * abs(exact) + _NEXT_TO_NOTHING:
+                    return False
+        return True
 
     def stored(self, form: Expression, points: Array) -> Array:
         """The values of a form in float64, rounded once."""

@@ -12,13 +12,14 @@ from limen.formula.analysis import digits
 from limen.formula.analysis.series import NoSeriesError, series_at_infinity
 from limen.formula.expression import Expression, bind, size
 from limen.formula.saturate import saturated
+from limen.formula.shifted import shifted
 from limen.formula.stabilize import stable
 from limen.kernels.patches import Window
 from limen.kernels.rounding import loss
 from limen.kernels.series_windows import EXACT, agrees, fit
 from limen.kernels.survey import Array, Survey
 
-__all__ = ["far_windows", "in_tail"]
+__all__ = ["far_windows", "tail_forms"]
 
 _POINTS = 2.0 ** np.concatenate([np.arange(0, 100) / 4, np.arange(25, 128)])  # float32's range
 # A form for a tail may be so many times longer, and so many operations.
@@ -27,17 +28,19 @@ _LENGTH = 48  # of a series at infinity
 _FURTHER, _STEP = 24, 2  # so much further out it may begin to serve, and what is tried, in points
 
 
-def in_tail(
+def tail_forms(
     expression: Expression, side: int, parameters: Mapping[str, float]
-) -> Expression | None:
-    """The form of a function for one tail, for one set of parameters; None if there is no other.
+) -> list[Expression]:
+    """The other forms of a function for one tail, for one set of parameters, the best first.
 
     Args:
         expression: the stable form.
         side: 1 or -1.
         parameters: the values of its parameters: at some of them terms cancel.
     """
-    return saturated(stable(bind(expression, parameters)), side)
+    bound = stable(bind(expression, parameters))
+    forms = saturated(bound, side), shifted(bound)
+    return [form for form in forms if form is not None and form is not bound]
 
 
 def far_windows(survey: Survey, side: int) -> list[Window]:
@@ -47,11 +50,13 @@ def far_windows(survey: Survey, side: int) -> list[Window]:
     at, lost = _seen(survey, survey.expression, points, lost)
     found = []
     if np.any(_is_bad(survey, lost, at)):
-        tail = _tail(survey, side, at, lost)
-        if tail is not None:
-            first, lost = tail
-            edge = float(1 / _POINTS[first])
-            found.append(Window((side * math.inf, 0.0), edge, side, False, 0, ()))
+        for which, form in enumerate(tail_forms(survey.formula, side, survey.parameters)):
+            tail = _tail(survey, form, side, at, lost)
+            if tail is not None:
+                first, lost = tail
+                edge = float(1 / _POINTS[first])
+                found.append(Window((side * math.inf, 0.0), edge, side, False, which, ()))
+                break
     series = _series(survey, side, lost) if survey.rounds else None
     return [*found, series] if series else found
 
@@ -76,10 +81,11 @@ def _is_bad(survey: Survey, lost: Array, at: Array) -> npt.NDArray[np.bool_]:
     return (lost > survey.working.dear) | ~np.isfinite(at)
 
 
-def _tail(survey: Survey, side: int, at: Array, lost: Array) -> tuple[int, Array] | None:
+def _tail(
+    survey: Survey, other: Expression, side: int, at: Array, lost: Array
+) -> tuple[int, Array] | None:
     """From where on the form for a tail serves, and what is lost with it; None if it does not."""
-    other = in_tail(survey.formula, side, survey.parameters)
-    if other is None or size(other) > _LONGER * size(survey.expression) + _LONG:
+    if size(other) > _LONGER * size(survey.expression) + _LONG:
         return None
     points, cheap = side * _POINTS, survey.working.cheap
     then, lost_then = _seen(survey, other, points, survey.loss_of(other, points))

@@ -7,7 +7,7 @@ import math
 import pytest
 
 import limen
-from limen.decomposition.shifted import shifted
+from limen.formula.shifted import shifted
 from limen.formula import real
 from limen.formula.analysis import digits
 from limen.formula.expression import bind
