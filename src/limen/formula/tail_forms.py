@@ -127,8 +127,10 @@ def _abs(tail: Tail, u: Expression) -> Expression | None:
 def _log(tail: Tail, u: Expression) -> Expression | None:
     """log(D + r) = log(D) + log1p(r / D), with D the term that outgrows the others."""
     total = as_sum(u)
-    if len(total.terms) == 1 and any(b.operation == "exp" for b in total.products()[0].powers):
-        return _log_of_product(total.products()[0], tail.side)
+    if len(total.terms) == 1:
+        (product,) = total.products()
+        if any(base.operation in _GATES for base in product.powers):
+            return _log_of_product(tail, product)
     found = _log_of(tail, total)
     if found is None and total.terms.get(frozenset()) == 1 and len(total.terms) > 1:
         return apply("log1p", total.minus(Product()).build())
@@ -139,8 +141,9 @@ def _log1p(tail: Tail, u: Expression) -> Expression | None:
     """log1p(u) as log(1 + u), where that is large, or its constants cancel."""
     total = as_sum(1 + u)
     total = expand(total.products()) or total
-    is_large = tail.heading(u) > 0 or frozenset() not in total.terms
-    return _log_of(tail, total) if is_large else None
+    if frozenset() not in total.terms:
+        return _log(tail, total.build())
+    return _log_of(tail, total) if tail.heading(u) > 0 else None
 
 
 def _log_of(tail: Tail, total: Sum) -> Expression | None:
@@ -155,7 +158,7 @@ def _log_of(tail: Tail, total: Sum) -> Expression | None:
     for product in spread.minus(leading).products():
         rest.plus(one_exponential(product.multiply(leading, -1)))
     small = tail.remainder(apply("log1p", rest.build())) if rest.terms else ZERO
-    return _log_of_product(leading, tail.side) + small
+    return _log_of_product(tail, leading) + small
 
 
 def _is_positive(tail: Tail, product: Product) -> bool:
@@ -182,17 +185,34 @@ def _exponentials_apart(product: Product) -> list[Product]:
     return [product]
 
 
-def _log_of_product(product: Product, side: int) -> Expression:
-    """The logarithm of a positive product: its exponentials, powers of the input, and the rest."""
+_GATES = frozenset({"exp", "sigmoid", "erfc"})  # whose logarithms are finite where they vanish
+
+
+def _log_of_product(tail: Tail, product: Product) -> Expression:
+    """The logarithm of a positive product: of each factor that grows or vanishes, and the rest."""
     total, rest = ZERO, product.copy()
     for base, n in product.powers.items():
-        if base.operation in ("exp", "input"):
+        logarithm = _log_of_factor(tail, base)
+        if logarithm is not None:
             rest.times(base, -n)
-            inner = base.arguments[0] if base.operation == "exp" else None
-            total = total + constant(n) * (inner or apply("log", constant(side) * base))
-            rest.coefficient *= side ** (int(n) if base.operation == "input" else 0)
+            total = total + constant(n) * logarithm
+            rest.coefficient *= tail.side ** (int(n) if base.operation == "input" else 0)
     other = rest.build()
     return total if other is ONE else total + apply("log", other)
+
+
+def _log_of_factor(tail: Tail, base: Expression) -> Expression | None:
+    """The logarithm of |base|; None where it is to be taken together with others."""
+    match base.operation, base.arguments:
+        case "exp", (u,):
+            return u
+        case "input", _:
+            return apply("log", constant(tail.side) * base)
+        case "sigmoid", (u,):
+            return negate(apply("softplus", negate(u)))
+        case "erfc", (u,) if tail.heading(u) > 0:
+            return apply("log", apply("erfcx", u)) - u**2
+    return None
 
 
 FORMS: dict[str, Callable[..., Expression | None]] = {
