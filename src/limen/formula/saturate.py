@@ -106,6 +106,13 @@ class Tail:
             return 1 if far > 0 else -1
         return 0
 
+    def sign_of_limit(self, u: Expression) -> int:
+        """1 or -1 where an expression has reached a limit of that sign, else 0."""
+        near, *rest = (self.value(u, size) for size in _FAR)
+        if not math.isfinite(near) or any(at != near for at in rest):
+            return 0
+        return (near > 0) - (near < 0)
+
     def remainder(self, expression: Expression) -> Expression:
         """An unknown for a small expression, so that no rule takes it back."""
         expression = stable(self.known(expression))

@@ -120,8 +120,9 @@ def _atan(tail: Tail, u: Expression) -> Expression | None:
 
 
 def _abs(tail: Tail, u: Expression) -> Expression | None:
-    s = tail.heading(u)
-    return constant(s) * u if s and u.operation == "input" else None
+    """abs(u) = s u for what goes to infinity, or has a limit other than 0: from somewhere on."""
+    s = tail.heading(u) or tail.sign_of_limit(u)
+    return constant(s) * u if s else None
 
 
 def _log(tail: Tail, u: Expression) -> Expression | None:

@@ -15,7 +15,7 @@ from limen.formula.operations import OPERATIONS
 from limen.formula.analysis import digits
 from limen.kernels.rounding import leaves_range, loss, values
 
-__all__ = ["CHEAP", "DEAR", "DISASTROUS", "KERNELS", "Array", "Survey", "Working"]
+__all__ = ["CHEAP", "DEAR", "DISASTROUS", "GROSS", "KERNELS", "Array", "Survey", "Working"]
 
 Array = npt.NDArray[np.float64]
 
@@ -43,7 +43,8 @@ _CHOICES = {"where", "minimum", "maximum", "clip", "abs", "sign", "sqrt"}
 _OFF = DISASTROUS * 2.0**-53
 _BITS = (200, 800)  # with twice as many digits cancellation would give another value
 
-_GROSS = 2.0**-8  # a value that is so far off, relative to it, has lost what matters
+GROSS = 2.0**-8
+"""A value that is so far off, relative to it, has lost what matters."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Survey:
         with np.errstate(all="ignore"):
             exact = self.stored(form, points)
             off = np.abs(self.computed(form, points) - exact)
-            is_off = ~(off <= _GROSS * np.abs(exact) + tiny) & np.isfinite(exact)
+            is_off = ~(off <= GROSS * np.abs(exact) + tiny) & np.isfinite(exact)
         return np.where(is_off, np.inf, lost)
 
     def _strays(self, form: Expression, points: Array) -> npt.NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from limen.formula.stabilize import stable
 from limen.kernels.patches import Window
 from limen.kernels.rounding import loss
 from limen.kernels.series_windows import EXACT, agrees, fit
-from limen.kernels.survey import Array, Survey
+from limen.kernels.survey import DISASTROUS, GROSS, Array, Survey
 
 __all__ = ["far_windows", "tail_forms"]
 
@@ -90,6 +90,7 @@ def _tail(
     points, cheap = side * _POINTS, survey.working.cheap
     then, lost_then = _seen(survey, other, points, survey.loss_of(other, points))
     worse = ~(lost_then <= np.fmax(lost, cheap)) & np.isfinite(at) & ~np.isnan(lost)
+    worse |= _are_others(at, then) & (np.fmax(lost, lost_then) < DISASTROUS)
     first = int(np.flatnonzero(worse)[-1]) + 1 if np.any(worse) else 0
     # Where an overflow makes NaN far out, a kernel gives the limit in any case; not so near.
     is_limit = (then == then[-1]) & _is_guarded(survey, at)
@@ -102,6 +103,12 @@ def _tail(
         begin -= 1
     first = max(first, begin - 1)  # what overflows does so between two points
     return first, np.concatenate([lost[:first], lost_then[first:]])
+
+
+def _are_others(at: Array, then: Array) -> npt.NDArray[np.bool_]:
+    """Where a form for far out gives another value: abs(x - 1000) is x - 1000 from 1000 on."""
+    with np.errstate(invalid="ignore"):
+        return np.abs(at - then) > GROSS * np.abs(at)
 
 
 def _is_same(expression: Expression, other: Expression, point: float) -> bool:
