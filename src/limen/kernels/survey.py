@@ -15,7 +15,7 @@ from limen.formula.operations import OPERATIONS
 from limen.formula.analysis import digits
 from limen.kernels.rounding import leaves_range, loss, values
 
-__all__ = ["CHEAP", "DEAR", "DISASTROUS", "GROSS", "KERNELS", "Array", "Survey", "Working"]
+__all__ = ["CHEAP", "DEAR", "DISASTROUS", "GROSS", "KERNELS", "NOTHING", "Array", "Survey", "Working"]
 
 Array = npt.NDArray[np.float64]
 
@@ -29,7 +29,8 @@ CHEAP = 2.0**6
 DISASTROUS = 2.0**20
 """From here on a loss shows in float32."""
 
-_NEXT_TO_NOTHING = 1e-290  # below this float64 itself has fewer digits
+NOTHING = 1e-290
+"""Below this float64 itself has fewer digits, or soon will."""
 
 # What is made of these alone is a sum or product of inputs, exact enough beside plain roots.
 _RATIONAL = {
@@ -41,7 +42,7 @@ _CHOICES = {"where", "minimum", "maximum", "clip", "abs", "sign", "sqrt"}
 
 
 _OFF = DISASTROUS * 2.0**-53
-_BITS = (200, 800)  # with twice as many digits cancellation would give another value
+_BITS = (1100, 2400)  # what is larger than `NOTHING` shows beside 1; twice, for certainty
 
 GROSS = 2.0**-8
 """A value that is so far off, relative to it, has lost what matters."""
@@ -107,7 +108,7 @@ class Survey:
         """What is lost at each point; nothing where the value is next to nothing."""
         size = np.abs(self.at(points))
         lost = self.loss_of(self.expression, points)
-        return np.where((size > 0) & (size < _NEXT_TO_NOTHING), 0.0, lost)
+        return np.where((size > 0) & (size < NOTHING), 0.0, lost)
 
     def loss_of(self, form: Expression, points: Array) -> Array:
         """What a form loses at each point; all where a step has left the range of numbers."""
@@ -137,15 +138,16 @@ class Survey:
         return found
 
     def _differs(self, computed: float, point: float) -> bool:
-        """Whether a value is another than the formula's, as far as many digits tell."""
+        """Whether a value is another than the formula's, where many digits tell that."""
         mp = digits.context()
+        found = []
         for bits in _BITS:
             with mp.workprec(bits):
-                exact = digits.value(self.expression, point)
-                off = abs(exact - computed)
-                if not mp.isfinite(exact) or off <= _OFF * abs(exact) + _NEXT_TO_NOTHING:
+                found.append(digits.value(self.expression, point))
+                size = _OFF * abs(found[-1]) + NOTHING
+                if not mp.isfinite(found[-1]) or abs(found[-1] - computed) <= size:
                     return False
-        return True
+        return bool(abs(found[0] - found[1]) <= size)
 
     def stored(self, form: Expression, points: Array) -> Array:
         """The values of a form in float64, rounded once."""

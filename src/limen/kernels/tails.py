@@ -17,7 +17,7 @@ from limen.formula.stabilize import stable
 from limen.kernels.patches import Window
 from limen.kernels.rounding import loss
 from limen.kernels.series_windows import EXACT, agrees, fit
-from limen.kernels.survey import DISASTROUS, GROSS, Array, Survey
+from limen.kernels.survey import DISASTROUS, GROSS, NOTHING, Array, Survey
 
 __all__ = ["far_windows", "tail_forms"]
 
@@ -89,6 +89,7 @@ def _tail(
         return None
     points, cheap = side * _POINTS, survey.working.cheap
     then, lost_then = _seen(survey, other, points, survey.loss_of(other, points))
+    lost_then = np.where((lost == 0) & (np.fmax(abs(at), abs(then)) < NOTHING), 0.0, lost_then)
     worse = ~(lost_then <= np.fmax(lost, cheap)) & np.isfinite(at) & ~np.isnan(lost)
     worse |= _are_others(at, then) & (np.fmax(lost, lost_then) < DISASTROUS)
     first = int(np.flatnonzero(worse)[-1]) + 1 if np.any(worse) else 0
@@ -108,7 +109,7 @@ def _tail(
 def _are_others(at: Array, then: Array) -> npt.NDArray[np.bool_]:
     """Where a form for far out gives another value: abs(x - 1000) is x - 1000 from 1000 on."""
     with np.errstate(invalid="ignore"):
-        return np.abs(at - then) > GROSS * np.abs(at)
+        return np.abs(at - then) > GROSS * np.abs(at) + NOTHING
 
 
 def _is_same(expression: Expression, other: Expression, point: float) -> bool:
