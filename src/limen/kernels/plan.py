@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from limen.formula.expression import (
+    MINUS_ONE,
     ONE,
     ZERO,
     Expression,
+    add,
     apply,
     constant,
     evaluate,
     input_,
     multiply,
     names,
+    negate,
     rebuild,
 )
 from limen.formula.shifted import shifted
@@ -234,6 +236,15 @@ def _switched(switch: Expression, number: Expression) -> Expression:
     return apply("where", condition, *(_switched(branch, number) for branch in branches))
 
 
+def _lower_sqrt(square: Expression) -> Expression:
+    """-(a - b) is b - a, which is 0 where they are equal, not -0, of which the root is -0."""
+    if square.operation == "multiply" and square.arguments[0] is MINUS_ONE:
+        terms = square.arguments[1].arguments
+        if square.arguments[1].operation == "add":
+            square = add(*map(negate, reversed(terms)))
+    return square_root(square, _LARGE)
+
+
 def _lower_power(base: Expression, exponent: Expression) -> Expression:
     return signed_power(base, exponent) or raised(base, exponent, _LARGE)
 
@@ -245,5 +256,5 @@ _LOWERINGS: dict[str, Callable[..., Expression]] = {
     "multiply": _lower_multiply,
     "sign": _lower_sign,
     "power": _lower_power,
-    "sqrt": partial(square_root, large=_LARGE),
+    "sqrt": _lower_sqrt,
 }
