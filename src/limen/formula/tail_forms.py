@@ -130,7 +130,7 @@ def _log(tail: Tail, u: Expression) -> Expression | None:
     total = as_sum(u)
     if len(total.terms) == 1:
         (product,) = total.products()
-        if any(base.operation in _GATES for base in product.powers):
+        if any(_log_of_factor(tail, b) for b in product.powers if b.operation != "input"):
             return _log_of_product(tail, product)
     found = _log_of(tail, total)
     if found is None and total.terms.get(frozenset()) == 1 and len(total.terms) > 1:
@@ -186,9 +186,6 @@ def _exponentials_apart(product: Product) -> list[Product]:
     return [product]
 
 
-_GATES = frozenset({"exp", "sigmoid", "erfc"})  # whose logarithms are finite where they vanish
-
-
 def _log_of_product(tail: Tail, product: Product) -> Expression:
     """The logarithm of a positive product: of each factor that grows or vanishes, and the rest."""
     total, rest = ZERO, product.copy()
@@ -203,13 +200,13 @@ def _log_of_product(tail: Tail, product: Product) -> Expression:
 
 
 def _log_of_factor(tail: Tail, base: Expression) -> Expression | None:
-    """The logarithm of |base|; None where it is to be taken together with others."""
+    """The logarithm of |base|, if that grows or vanishes; None where others may cancel it."""
     match base.operation, base.arguments:
         case "exp", (u,):
             return u
         case "input", _:
             return apply("log", constant(tail.side) * base)
-        case "sigmoid", (u,):
+        case "sigmoid", (u,) if tail.heading(u) < 0:
             return negate(apply("softplus", negate(u)))
         case "erfc", (u,) if tail.heading(u) > 0:
             return apply("log", apply("erfcx", u)) - u**2
