@@ -109,6 +109,11 @@ def _visit(node: Expression, *arguments: _Scaled) -> _Scaled:
             return _Scaled(power(a.factor, n.whole), multiply(n.whole, a.exponent))
         case "sqrt", (a,):
             return _Scaled(apply("sqrt", a.factor), multiply(HALF, a.exponent))
+        case "abs", (a,) if a.exponent is not ZERO:
+            return _Scaled(apply("abs", a.factor), a.exponent)
+        case "softplus", (a,) if a.exponent is not ZERO:
+            rest = apply("softplus", negate(apply("abs", a.whole)))
+            return _sum(_Scaled(apply("maximum", a.factor, ZERO), a.exponent), _Scaled(rest))
         case "log", (a,) if a.exponent is not ZERO:
             return _Scaled(add(a.exponent, apply("log", a.factor)))
         case "log1p", (a,) if a.exponent is not ZERO:

@@ -17,7 +17,7 @@ from limen.formula.expression import (
     divide,
     negate,
 )
-from limen.formula.normal import Product, Sum, as_sum, expand
+from limen.formula.normal import Product, Sum, as_product, as_sum, expand
 
 if TYPE_CHECKING:
     from limen.formula.saturate import Tail
@@ -125,6 +125,19 @@ def _abs(tail: Tail, u: Expression) -> Expression | None:
     return constant(s) * u if s else None
 
 
+def _sqrt(tail: Tail, u: Expression) -> Expression | None:
+    """sqrt(D + r) = sqrt(D) sqrt(1 + r / D), with D the term that outgrows the others."""
+    spread = _spread(as_sum(u))
+    leading = tail.top(spread)
+    if leading is None or not any(base.operation == "exp" for base in leading.powers):
+        return None
+    if not _is_positive(tail, leading):
+        return None
+    rest = ONE + _over(spread.minus(leading), leading).build()
+    root = one_exponential(as_product(apply("sqrt", leading.build())).copy())
+    return root.build() * (ONE if rest is ONE else tail.remainder(apply("sqrt", rest)))
+
+
 def _log(tail: Tail, u: Expression) -> Expression | None:
     """log(D + r) = log(D) + log1p(r / D), with D the term that outgrows the others."""
     total = as_sum(u)
@@ -148,18 +161,30 @@ def _log1p(tail: Tail, u: Expression) -> Expression | None:
 
 
 def _log_of(tail: Tail, total: Sum) -> Expression | None:
+    spread = _spread(total)
+    leading = tail.top(spread)
+    if leading is None or not _is_positive(tail, leading):
+        return None
+    rest = _over(spread.minus(leading), leading)
+    small = tail.remainder(apply("log1p", rest.build())) if rest.terms else ZERO
+    return _log_of_product(tail, leading) + small
+
+
+def _spread(total: Sum) -> Sum:
+    """The sum multiplied out, with one exponential in each product."""
     spread = Sum()
     for product in (expand(total.products()) or total).products():
         for term in _exponentials_apart(product):
             spread.plus(one_exponential(term))
-    leading = tail.top(spread)
-    if leading is None or not _is_positive(tail, leading):
-        return None
-    rest = Sum()
-    for product in spread.minus(leading).products():
-        rest.plus(one_exponential(product.multiply(leading, -1)))
-    small = tail.remainder(apply("log1p", rest.build())) if rest.terms else ZERO
-    return _log_of_product(tail, leading) + small
+    return spread
+
+
+def _over(total: Sum, leading: Product) -> Sum:
+    """The sum divided by its leading term."""
+    result = Sum()
+    for product in total.products():
+        result.plus(one_exponential(product.multiply(leading, -1)))
+    return result
 
 
 def _is_positive(tail: Tail, product: Product) -> bool:
@@ -225,6 +250,7 @@ FORMS: dict[str, Callable[..., Expression | None]] = {
     "expm1": _expm1,
     "atan": _atan,
     "abs": _abs,
+    "sqrt": _sqrt,
     "log": _log,
     "log1p": _log1p,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -94,6 +94,7 @@ class Survey:
     x: str
     parameters: Mapping[str, float]
     working: Working = KERNELS
+    _known: dict[tuple[float, int], Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def expression(self) -> Expression:
@@ -139,15 +140,22 @@ class Survey:
 
     def _differs(self, computed: float, point: float) -> bool:
         """Whether a value is another than the formula's, where many digits tell that."""
-        mp = digits.context()
-        found = []
         for bits in _BITS:
-            with mp.workprec(bits):
-                found.append(digits.value(self.expression, point))
-                size = _OFF * abs(found[-1]) + NOTHING
-                if not mp.isfinite(found[-1]) or abs(found[-1] - computed) <= size:
-                    return False
-        return bool(abs(found[0] - found[1]) <= size)
+            exact = self._exact(point, bits)
+            if not digits.context().isfinite(exact):
+                return False
+            size = _OFF * abs(exact) + NOTHING
+            if abs(exact - computed) <= size:
+                return False
+        return bool(abs(self._exact(point, _BITS[0]) - exact) <= size)
+
+    def _exact(self, point: float, bits: int) -> Any:
+        """The value of the formula with so many bits at each step."""
+        found = self._known.get((point, bits))
+        if found is None:
+            with digits.context().workprec(bits):
+                found = self._known[point, bits] = digits.value(self.expression, point)
+        return found
 
     def stored(self, form: Expression, points: Array) -> Array:
         """The values of a form in float64, rounded once."""

@@ -50,13 +50,13 @@ def far_windows(survey: Survey, side: int) -> list[Window]:
     at, lost = _seen(survey, survey.expression, points, lost)
     found = []
     if np.any(_is_bad(survey, lost, at)):
-        for which, form in enumerate(tail_forms(survey.formula, side, survey.parameters)):
-            tail = _tail(survey, form, side, at, lost)
-            if tail is not None:
-                first, lost = tail
-                edge = float(1 / _POINTS[first])
-                found.append(Window((side * math.inf, 0.0), edge, side, False, which, ()))
-                break
+        forms = tail_forms(survey.formula, side, survey.parameters)
+        tails = [(which, _tail(survey, form, side, at, lost)) for which, form in enumerate(forms)]
+        served = [(which, *tail) for which, tail in tails if tail is not None]
+        if served:
+            which, first, lost = min(served, key=lambda tail: _count_of_bad(survey, tail[-1]))
+            edge = float(1 / _POINTS[first])
+            found.append(Window((side * math.inf, 0.0), edge, side, False, which, ()))
     series = _series(survey, side, lost) if survey.rounds else None
     return [*found, series] if series else found
 
@@ -74,6 +74,11 @@ def _is_guarded(survey: Survey, at: Array) -> npt.NDArray[np.bool_]:
     begin = survey.working.guarded
     found: npt.NDArray[np.bool_] = (begin < _POINTS) & ~np.isnan(at[begin == _POINTS])
     return found
+
+
+def _count_of_bad(survey: Survey, lost: Array) -> int:
+    """At how many points digits are lost, or there is no number."""
+    return int(np.count_nonzero(~(lost <= survey.working.dear)))
 
 
 def _is_bad(survey: Survey, lost: Array, at: Array) -> npt.NDArray[np.bool_]:
@@ -102,7 +107,9 @@ def _tail(
     begin = int(lasting[0])
     while begin > first and not lost[begin - 1] <= cheap:
         begin -= 1
-    first = max(first, begin - 1)  # what overflows does so between two points
+    # What overflows does so between two points.
+    serves = (lost_then <= survey.working.dear) & ~_are_others(at, then)
+    first = begin - 1 if begin > first or (begin and serves[begin - 1]) else first
     return first, np.concatenate([lost[:first], lost_then[first:]])
 
 

@@ -107,7 +107,7 @@ def regular(expression: Expression, x: Any) -> Any:
     return evaluate(expression, visit_finite)
 
 
-_MOST_BITS = 1 << 12  # mpmath would need as many as a number has before its point
+_MOST_BITS = 1 << 9  # mpmath would need as many as a number has before its point
 _FAR_OUT = 2.0**200  # beyond every number of a formula that matters
 # Functions that cross 0 away from 0, where the rounding of their argument shows.
 _CROSSING = frozenset({"sin", "cos", "sin_plus_cos", "log"})
