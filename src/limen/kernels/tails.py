@@ -14,33 +14,42 @@ from limen.formula.expression import Expression, bind, size
 from limen.formula.saturate import saturated
 from limen.formula.shifted import shifted
 from limen.formula.stabilize import stable
+from limen.formula.tail_series import expanded
 from limen.kernels.patches import Window
 from limen.kernels.rounding import loss
 from limen.kernels.series_windows import EXACT, agrees, fit
 from limen.kernels.survey import DISASTROUS, GROSS, NOTHING, Array, Survey
 
-__all__ = ["far_windows", "tail_forms"]
+__all__ = ["far_windows", "tail_form"]
 
 _POINTS = 2.0 ** np.concatenate([np.arange(0, 100) / 4, np.arange(25, 128)])  # float32's range
 # A form for a tail may be so many times longer, and so many operations.
 _LONGER, _LONG = 3, 20
+_SHORT_SUM = 2  # the last of the forms for a tail, which takes the longest to find
 _LENGTH = 48  # of a series at infinity
 _FURTHER, _STEP = 24, 2  # so much further out it may begin to serve, and what is tried, in points
 
 
-def tail_forms(
-    expression: Expression, side: int, parameters: Mapping[str, float]
-) -> list[Expression]:
-    """The other forms of a function for one tail, for one set of parameters, the best first.
+def tail_form(
+    expression: Expression, side: int, parameters: Mapping[str, float], which: int
+) -> tuple[Expression, float] | None:
+    """Another form of a function for one tail, for one set of parameters; None if there is none.
 
     Args:
         expression: the stable form.
         side: 1 or -1.
         parameters: the values of its parameters: at some of them terms cancel.
+        which: 0 for the form in which functions are written by their distance to their limits, 1
+            for the one with the largest exponentials in front, 2 for a short sum.
+
+    Returns:
+        The form, and the |x| from which on it may be taken.
     """
     bound = stable(bind(expression, parameters))
-    forms = saturated(bound, side), shifted(bound)
-    return [form for form in forms if form is not None and form is not bound]
+    if which == _SHORT_SUM:
+        return expanded(bound, side)
+    form = shifted(bound) if which else saturated(bound, side)
+    return None if form is None or form is bound else (form, 1.0)
 
 
 def far_windows(survey: Survey, side: int) -> list[Window]:
@@ -50,11 +59,9 @@ def far_windows(survey: Survey, side: int) -> list[Window]:
     at, lost = _seen(survey, survey.expression, points, lost)
     found = []
     if np.any(_is_bad(survey, lost, at)):
-        forms = tail_forms(survey.formula, side, survey.parameters)
-        tails = [(which, _tail(survey, form, side, at, lost)) for which, form in enumerate(forms)]
-        served = [(which, *tail) for which, tail in tails if tail is not None]
-        if served:
-            which, first, lost = min(served, key=lambda tail: _count_of_bad(survey, tail[-1]))
+        served = _best_tail(survey, side, at, lost)
+        if served is not None:
+            which, first, lost = served
             edge = float(1 / _POINTS[first])
             found.append(Window((side * math.inf, 0.0), edge, side, False, which, ()))
     series = _series(survey, side, lost) if survey.rounds else None
@@ -76,9 +83,21 @@ def _is_guarded(survey: Survey, at: Array) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _count_of_bad(survey: Survey, lost: Array) -> int:
-    """At how many points digits are lost, or there is no number."""
-    return int(np.count_nonzero(~(lost <= survey.working.dear)))
+def _best_tail(
+    survey: Survey, side: int, at: Array, lost: Array
+) -> tuple[int, int, Array] | None:
+    """Which form leaves the fewest points bad, from where on, and what is lost with it."""
+    best, fewest = None, int(np.count_nonzero(_is_bad(survey, lost, at))) + 1
+    for which in range(_SHORT_SUM + 1):
+        form = tail_form(survey.formula, side, survey.parameters, which)
+        tail = _tail(survey, *form, side, at, lost) if form else None
+        if tail is not None:
+            left = int(np.count_nonzero(~(tail[1] <= survey.working.dear)))
+            if left < fewest:
+                best, fewest = (which, *tail), left
+        if not fewest:
+            break
+    return best
 
 
 def _is_bad(survey: Survey, lost: Array, at: Array) -> npt.NDArray[np.bool_]:
@@ -87,7 +106,7 @@ def _is_bad(survey: Survey, lost: Array, at: Array) -> npt.NDArray[np.bool_]:
 
 
 def _tail(
-    survey: Survey, other: Expression, side: int, at: Array, lost: Array
+    survey: Survey, other: Expression, least: float, side: int, at: Array, lost: Array
 ) -> tuple[int, Array] | None:
     """From where on the form for a tail serves, and what is lost with it; None if it does not."""
     if size(other) > _LONGER * size(survey.expression) + _LONG:
@@ -97,6 +116,7 @@ def _tail(
     lost_then = np.where((lost == 0) & (np.fmax(abs(at), abs(then)) < NOTHING), 0.0, lost_then)
     worse = ~(lost_then <= np.fmax(lost, cheap)) & np.isfinite(at) & ~np.isnan(lost)
     worse |= _are_others(at, then) & (np.fmax(lost, lost_then) < DISASTROUS)
+    worse |= least > _POINTS
     first = int(np.flatnonzero(worse)[-1]) + 1 if np.any(worse) else 0
     # Where an overflow makes NaN far out, a kernel gives the limit in any case; not so near.
     is_limit = (then == then[-1]) & _is_guarded(survey, at)
@@ -108,8 +128,10 @@ def _tail(
     while begin > first and not lost[begin - 1] <= cheap:
         begin -= 1
     # What overflows does so between two points.
-    serves = (lost_then <= survey.working.dear) & ~_are_others(at, then)
+    serves = (lost_then <= survey.working.dear) & ~_are_others(at, then) & (least <= _POINTS)
     first = begin - 1 if begin > first or (begin and serves[begin - 1]) else first
+    if least > 1 and not _is_same(survey.expression, other, points[first]):
+        return None
     return first, np.concatenate([lost[:first], lost_then[first:]])
 
 
