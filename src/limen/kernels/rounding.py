@@ -39,7 +39,11 @@ _VANISHING = _POSITIVE | {"multiply", "divide", "power"}  # whose results may be
 
 
 def values(
-    expression: Expression, environment: Mapping[str, Array], dtype: type[np.floating[Any]] = _WIDE
+    expression: Expression,
+    environment: Mapping[str, Array],
+    dtype: type[np.floating[Any]] = _WIDE,
+    *,
+    flushes: bool = False,
 ) -> Array:
     """The values of a formula, at many points.
 
@@ -47,12 +51,13 @@ def values(
         expression: a formula.
         environment: an array, or a number, for each input and parameter.
         dtype: what the result of each step is rounded to.
+        flushes: whether steps of float64 have no subnormal results, as those of primitives may not.
 
     Returns:
         The values, in float64 in any case.
     """
     with np.errstate(all="ignore"):
-        return _values(expression, environment, dtype)[expression]
+        return _values(expression, environment, dtype, flushes)[expression]
 
 
 def loss(expression: Expression, environment: Mapping[str, Array]) -> Array:
@@ -152,6 +157,7 @@ def _values(
     expression: Expression,
     environment: Mapping[str, Array],
     dtype: type[np.floating[Any]] = _WIDE,
+    flushes: bool = False,
 ) -> dict[Expression, Array]:
     shape = np.broadcast(*environment.values()).shape if environment else ()
     found: dict[Expression, Array] = {}
@@ -162,7 +168,7 @@ def _values(
             found[node] = np.asarray(environment[node.payload], float)
         else:
             found[node] = _FUNCTIONS[node.operation](*(found[a] for a in node.arguments))
-        if dtype is not _WIDE and found[node].dtype != bool:
+        if (dtype is not _WIDE or flushes) and found[node].dtype != bool:
             found[node] = _stored(found[node], dtype)
     found[expression] = np.broadcast_to(found[expression], shape)
     return found

@@ -133,7 +133,7 @@ class Survey:
         has_left = leaves_range(form, {self.x: points})
         found: npt.NDArray[np.bool_] = np.zeros(points.shape, bool)
         if np.any(has_left):
-            at = values(form, {self.x: points})
+            at = values(form, {self.x: points}, flushes=True)
             for place in np.flatnonzero(has_left & np.isfinite(at)).tolist():
                 found[place] = self._differs(float(at[place]), float(points[place]))
         return found

@@ -23,7 +23,7 @@ from limen.kernels.survey import DISASTROUS, GROSS, NOTHING, Array, Survey
 __all__ = ["far_windows", "tail_form"]
 
 _POINTS = 2.0 ** np.concatenate([np.arange(0, 100) / 4, np.arange(25, 128)])  # float32's range
-# A form for a tail may be so many times longer, and so many operations.
+# A form for a tail may be so many times longer, and so many operations; sums are short in any case.
 _LONGER, _LONG = 3, 20
 _SHORT_SUM = 2  # the last of the forms for a tail, which takes the longest to find
 _LENGTH = 48  # of a series at infinity
@@ -109,7 +109,7 @@ def _tail(
     survey: Survey, other: Expression, least: float, side: int, at: Array, lost: Array
 ) -> tuple[int, Array] | None:
     """From where on the form for a tail serves, and what is lost with it; None if it does not."""
-    if size(other) > _LONGER * size(survey.expression) + _LONG:
+    if least == 1 and size(other) > _LONGER * size(survey.expression) + _LONG:
         return None
     points, cheap = side * _POINTS, survey.working.cheap
     then, lost_then = _seen(survey, other, points, survey.loss_of(other, points))
