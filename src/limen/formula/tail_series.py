@@ -34,9 +34,10 @@ from limen.formula.tail_forms import one_exponential
 __all__ = ["expanded"]
 
 # From where on it may hold: the nearest of these at which it is short.
-_BEGINNINGS = tuple(2.0 ** (k / 2) for k in (2, 4, 5, 6, 7, 8, 10, 12))
-_MOST_TERMS, _MOST_KEPT, _MOST_STEPS = 40, 9, 4000
-_DEPTH = 140.0  # terms that are smaller than the largest by exp of this are left out on the way
+_BEGINNINGS = tuple(2.0 ** (k / 2) for k in (12, 10, 8, 7, 6, 5, 4, 2))
+_MOST_TERMS, _MOST_KEPT, _MOST_STEPS = 40, 9, 1500
+# What is left out on the way: at least so many orders of exp(x) are kept.
+_DEPTH, _ORDERS = 110.0, 4
 _EXACT = 46.0  # and of the result by exp of this, which is 2**-66
 _SMALL = -2.0  # the logarithm of what a series is taken of, at most
 
@@ -53,12 +54,14 @@ def expanded(expression: Expression, side: int) -> tuple[Expression, float] | No
         side: 1 or -1.
     """
     (x,) = names(expression, "input") or ("x",)
+    found = None
     for begin in _BEGINNINGS:
         try:
-            return _Expansion(Tail(x, side), begin).form(expression), begin
+            found = _Expansion(Tail(x, side), begin).form(expression), begin
         except (_NoSumError, OverflowError, ZeroDivisionError):
-            continue
-    return None
+            if found:
+                break
+    return found
 
 
 @dataclass
@@ -68,6 +71,7 @@ class _Expansion:
     tail: Tail
     begin: float
     sizes: dict[Expression, float] = field(default_factory=dict)
+    merged: dict[tuple[Expression, Expression], Product] = field(default_factory=dict)
     steps: int = 0
 
     def form(self, root: Expression) -> Expression:
@@ -82,6 +86,11 @@ class _Expansion:
         write = _SUMS.get(node.operation) if node.varies else None
         found = write(self, *arguments) if write else None
         return as_sum(node) if found is None else found
+
+    @property
+    def depth(self) -> float:
+        """Terms that are smaller than the largest by exp of this are left out on the way."""
+        return max(_DEPTH, _ORDERS * self.begin)
 
     # --- Sizes ---------------------------------------------------------------------------
 
@@ -111,12 +120,22 @@ class _Expansion:
         self.steps += len(a.terms) * len(b.terms)
         if self.steps > _MOST_STEPS:
             raise _NoSumError
-        least = self.largest(a) + self.largest(b) - _DEPTH
+        least = self.largest(a) + self.largest(b) - self.depth
         for p in a.products():
             for q in b.products():
                 if self.size(p) + self.size(q) >= least:
-                    total.plus(one_exponential(p.copy().multiply(q)))
-        return self._cut(total, _DEPTH)
+                    total.plus(self.times(p, q))
+        return self._cut(total, self.depth)
+
+    def times(self, p: Product, q: Product) -> Product:
+        """The product of two terms, with one exponential."""
+        a, b = _exponential(p), _exponential(q)
+        product = p.copy().multiply(q)
+        if a is ONE or b is ONE:
+            return product
+        if (a, b) not in self.merged:
+            self.merged[a, b] = one_exponential(Product().times(a).times(b))
+        return product.times(a, -1).times(b, -1).multiply(self.merged[a, b])
 
     def largest(self, total: Sum) -> float:
         """The size of the largest term."""
@@ -127,7 +146,7 @@ class _Expansion:
         total = Sum(dict(a.terms))
         for product in b.products():
             total.plus(product)
-        return self._cut(total, _DEPTH)
+        return self._cut(total, self.depth)
 
     def series(self, coefficients: Iterator[Fraction], small: Sum) -> Sum:
         """c0 + c1 u + c2 u**2 + ... of what is small."""
@@ -136,9 +155,9 @@ class _Expansion:
             for product in term.products():
                 total.plus(product.scaled(coefficient))
             term = self.product(term, small)
-            if self.largest(term) < -_DEPTH:
+            if self.largest(term) < -self.depth:
                 break
-        return self._cut(total, _DEPTH)
+        return self._cut(total, self.depth)
 
     def split(self, total: Sum) -> tuple[Product, Sum]:
         """D and r of D (1 + r), where D is all of the largest exponential order."""

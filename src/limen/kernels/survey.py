@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -137,6 +138,11 @@ class Survey:
             for place in np.flatnonzero(has_left & np.isfinite(at)).tolist():
                 found[place] = self._differs(float(at[place]), float(points[place]))
         return found
+
+    def is_infinite(self, point: float) -> bool:
+        """Whether the value at a point is beyond float64, so that there is nothing to mend."""
+        exact = self._exact(point, _BITS[0])
+        return not abs(exact) < sys.float_info.max
 
     def _differs(self, computed: float, point: float) -> bool:
         """Whether a value is another than the formula's, where many digits tell that."""

@@ -87,14 +87,18 @@ def _best_tail(
     survey: Survey, side: int, at: Array, lost: Array
 ) -> tuple[int, int, Array] | None:
     """Which form leaves the fewest points bad, from where on, and what is lost with it."""
-    best, fewest = None, int(np.count_nonzero(_is_bad(survey, lost, at))) + 1
+    bad = _is_bad(survey, lost, at)
+    best, fewest = None, int(np.count_nonzero(bad)) + 1
     for which in range(_SHORT_SUM + 1):
+        if which == _SHORT_SUM and all(map(survey.is_infinite, (side * _POINTS[bad]).tolist())):
+            break
         form = tail_form(survey.formula, side, survey.parameters, which)
         tail = _tail(survey, *form, side, at, lost) if form else None
         if tail is not None:
-            left = int(np.count_nonzero(~(tail[1] <= survey.working.dear)))
+            still = ~(tail[1] <= survey.working.dear)
+            left = int(np.count_nonzero(still))
             if left < fewest:
-                best, fewest = (which, *tail), left
+                best, fewest, bad = (which, *tail), left, still
         if not fewest:
             break
     return best
