@@ -39,7 +39,7 @@ from limen.kernels.guards import (
 )
 from limen.kernels.infinity import Limits, needs_limits
 from limen.kernels.overflow import raised, spread_denominators, square_root
-from limen.kernels.parity import signed_power, with_parities
+from limen.kernels.parity import signed_power, with_parities, without_vanished
 from limen.kernels.patches import Window, apply_patches
 from limen.kernels.tails import tail_form
 
@@ -184,7 +184,7 @@ def _edged(
 
 def lower(root: Expression) -> Expression:
     """The expression in operations that kernels have primitives for."""
-    root = spread_denominators(root)
+    root = without_vanished(spread_denominators(root))
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
         found = _LOWERINGS.get(node.operation)
