@@ -119,7 +119,9 @@ class Binding:
         formulas, patches = self._computed(direction)
         formulas = [bind(formula, numbers) for formula in formulas]
         if direction == "forward":
-            return forward_plan(formulas[0], inputs, parameters, patches, is_open=self._is_one_of_many)
+            return forward_plan(
+                formulas[0], inputs, parameters, patches, is_open=self._is_one_of_many
+            )
         wide = direction.startswith(BY)
         return backward_plan(
             formulas, inputs, parameters, patches, wide=wide, is_open=self._is_one_of_many or wide

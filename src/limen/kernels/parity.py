@@ -51,7 +51,7 @@ def signed_power(base: Expression, exponent: Expression) -> Expression | None:
 
 
 def without_vanished(root: Expression) -> Expression:
-    """p x**(p - 1) as 0 where p is 0: the derivative of x**0 is 0 at 0 too, and 0**-1 is infinite."""
+    """p x**(p - 1) as 0 where p is 0: the derivative of x**0 is 0 at 0 too, where 1/x is not."""
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
         built = rebuild(node, arguments)

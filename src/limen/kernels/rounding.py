@@ -109,7 +109,8 @@ def _is_zero(node: Expression, found: Mapping[Expression, Array]) -> Array:
     if node.operation not in _VANISHING:
         return np.equal(found[node], 0)
     zeros = [found[a] == 0 for a in node.arguments if a.varies]
-    return np.logical_or.reduce(np.broadcast_arrays(*zeros)) & (node.operation not in _POSITIVE)
+    is_zero: Array = np.logical_or.reduce(np.broadcast_arrays(*zeros))
+    return is_zero & (node.operation not in _POSITIVE)
 
 
 def _rounding(node: Expression) -> float:

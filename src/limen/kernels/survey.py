@@ -11,12 +11,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from limen.formula.analysis import digits
 from limen.formula.expression import Expression, bind, walk
 from limen.formula.operations import OPERATIONS
-from limen.formula.analysis import digits
 from limen.kernels.rounding import leaves_range, loss, values
 
-__all__ = ["CHEAP", "DEAR", "DISASTROUS", "GROSS", "KERNELS", "NOTHING", "Array", "Survey", "Working"]
+__all__ = [
+    "CHEAP",
+    "DEAR",
+    "DISASTROUS",
+    "GROSS",
+    "KERNELS",
+    "NOTHING",
+    "Array",
+    "Survey",
+    "Working",
+]
 
 Array = npt.NDArray[np.float64]
 

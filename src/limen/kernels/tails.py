@@ -83,9 +83,7 @@ def _is_guarded(survey: Survey, at: Array) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _best_tail(
-    survey: Survey, side: int, at: Array, lost: Array
-) -> tuple[int, int, Array] | None:
+def _best_tail(survey: Survey, side: int, at: Array, lost: Array) -> tuple[int, int, Array] | None:
     """Which form leaves the fewest points bad, from where on, and what is lost with it."""
     bad = _is_bad(survey, lost, at)
     best, fewest = None, int(np.count_nonzero(bad)) + 1

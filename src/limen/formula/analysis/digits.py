@@ -220,7 +220,6 @@ def _erfcx(a: Any) -> Any:
 
 
 def _sigmoid(a: Any) -> Any:
-    mp = context()
     if a >= 0:
         return 1 / (1 + _exp(-a))
     e = _exp(a)
