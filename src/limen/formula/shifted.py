@@ -67,18 +67,31 @@ def _tames(node: Expression) -> bool:
     match node.operation, node.arguments:
         case "log1p", (a,):
             return _grows(a)
+        case "power", (_, n) if n.is_constant and n.payload.denominator == 1:
+            return False
         case ("log", (a,)) | ("sqrt", (a,)) | ("power", (a, _)):
             return _grows(a) or _vanishes(a)
         case "divide", (a, b):
             return _grows(b) or (_vanishes(a) and _vanishes(b))
+        case "multiply", (a, b):
+            return (_is_sum(a) and _vanishes(b)) or (_vanishes(a) and _is_sum(b))
     return False
+
+
+def _is_sum(node: Expression) -> bool:
+    """Whether it is a sum with an exponential, or a power of one."""
+    if node.operation == "power":
+        return _is_sum(node.arguments[0])
+    return node.operation == "add" and _grows(node)
 
 
 def _grows(node: Expression) -> bool:
     """Whether it is an exponential, or a sum or product of others with one."""
     if node.operation in ("exp", "cosh", "sinh"):
         return node.varies
-    return node.operation in ("add", "multiply", "divide") and any(map(_grows, node.arguments))
+    if node.operation not in ("add", "multiply", "divide", "power"):
+        return False
+    return any(map(_grows, node.arguments))
 
 
 def _vanishes(node: Expression) -> bool:
@@ -88,8 +101,8 @@ def _vanishes(node: Expression) -> bool:
             return any(map(_vanishes, factors))
         case "add", terms:
             return all(map(_vanishes, terms))
-        case "divide", (over, _):
-            return _vanishes(over)
+        case ("divide", (a, _)) | ("power", (a, _)):
+            return _vanishes(a)
     return node.operation in ("exp", "sigmoid", "sech") and node.varies
 
 

@@ -145,7 +145,8 @@ class Survey:
         found: npt.NDArray[np.bool_] = np.zeros(points.shape, bool)
         if np.any(has_left):
             at = values(form, {self.x: points}, flushes=True)
-            for place in np.flatnonzero(has_left & np.isfinite(at)).tolist():
+            is_number = np.isfinite(values(form, {self.x: points}))
+            for place in np.flatnonzero(has_left & is_number).tolist():
                 found[place] = self._differs(float(at[place]), float(points[place]))
         return found
 
