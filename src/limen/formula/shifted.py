@@ -62,6 +62,9 @@ def shifted(root: Expression) -> Expression:
     return found.whole
 
 
+_GROWING = frozenset({"add", "multiply", "divide", "power", "sqrt", "abs", "softplus"})
+
+
 def _tames(node: Expression) -> bool:
     """Whether it makes a moderate number of what may have overflowed, or vanished."""
     match node.operation, node.arguments:
@@ -86,12 +89,10 @@ def _is_sum(node: Expression) -> bool:
 
 
 def _grows(node: Expression) -> bool:
-    """Whether it is an exponential, or a sum or product of others with one."""
+    """Whether it is an exponential, or made of one in a way that grows as well."""
     if node.operation in ("exp", "cosh", "sinh"):
         return node.varies
-    if node.operation not in ("add", "multiply", "divide", "power"):
-        return False
-    return any(map(_grows, node.arguments))
+    return node.operation in _GROWING and any(map(_grows, node.arguments))
 
 
 def _vanishes(node: Expression) -> bool:
