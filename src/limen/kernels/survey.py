@@ -83,6 +83,11 @@ class Working:
     guarded: float
     serves_roots: bool
 
+    @property
+    def nothing(self) -> float:
+        """What is smaller may be 0 as well."""
+        return max(NOTHING, float(np.finfo(self.dtype).tiny))
+
 
 KERNELS = Working(
     "", np.float64, lambda formula: formula, DEAR, CHEAP, DEAR, guarded=2.0**8, serves_roots=True

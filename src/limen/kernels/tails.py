@@ -18,7 +18,7 @@ from limen.formula.tail_series import expanded
 from limen.kernels.patches import Window
 from limen.kernels.rounding import loss
 from limen.kernels.series_windows import EXACT, agrees, fit
-from limen.kernels.survey import DISASTROUS, GROSS, NOTHING, Array, Survey
+from limen.kernels.survey import DISASTROUS, GROSS, Array, Survey
 
 __all__ = ["far_windows", "tail_form"]
 
@@ -127,9 +127,11 @@ def _tail(
         return None
     sizes, cheap = np.abs(points), survey.working.cheap
     then, lost_then = _seen(survey, other, points, survey.loss_of(other, points))
-    lost_then = np.where((lost == 0) & (np.fmax(abs(at), abs(then)) < NOTHING), 0.0, lost_then)
+    lost_then = np.where(
+        (lost == 0) & (np.fmax(abs(at), abs(then)) < survey.working.nothing), 0.0, lost_then
+    )
     worse = ~(lost_then <= np.fmax(lost, cheap)) & np.isfinite(at) & ~np.isnan(lost)
-    worse |= _are_others(at, then) & (np.fmax(lost, lost_then) < DISASTROUS)
+    worse |= _are_others(survey, at, then) & (np.fmax(lost, lost_then) < DISASTROUS)
     worse |= least > sizes
     first = int(np.flatnonzero(worse)[-1]) + 1 if np.any(worse) else 0
     # Where an overflow makes NaN far out, a kernel gives the limit in any case; not so near.
@@ -142,17 +144,17 @@ def _tail(
     while begin > first and not lost[begin - 1] <= cheap:
         begin -= 1
     # What overflows does so between two points.
-    serves = (lost_then <= survey.working.dear) & ~_are_others(at, then) & (least <= sizes)
+    serves = (lost_then <= survey.working.dear) & ~_are_others(survey, at, then) & (least <= sizes)
     first = begin - 1 if begin > first or (begin and serves[begin - 1]) else first
     if least > 1 and not _is_same(survey.expression, other, points[first]):
         return None
     return first, np.concatenate([lost[:first], lost_then[first:]])
 
 
-def _are_others(at: Array, then: Array) -> npt.NDArray[np.bool_]:
+def _are_others(survey: Survey, at: Array, then: Array) -> npt.NDArray[np.bool_]:
     """Where a form for far out gives another value: abs(x - 1000) is x - 1000 from 1000 on."""
     with np.errstate(invalid="ignore"):
-        return np.abs(at - then) > GROSS * np.abs(at) + NOTHING
+        return np.abs(at - then) > GROSS * np.abs(at) + survey.working.nothing
 
 
 def _is_same(expression: Expression, other: Expression, point: float) -> bool:
