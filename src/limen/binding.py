@@ -119,9 +119,13 @@ class Binding:
         formulas, patches = self._computed(direction)
         formulas = [bind(formula, numbers) for formula in formulas]
         if direction == "forward":
-            return forward_plan(formulas[0], inputs, parameters, patches)
+            return forward_plan(
+                formulas[0], inputs, parameters, patches, is_open=self._is_one_of_many
+            )
         wide = direction.startswith(BY)
-        return backward_plan(formulas, inputs, parameters, patches, wide=wide)
+        return backward_plan(
+            formulas, inputs, parameters, patches, wide=wide, is_open=self._is_one_of_many or wide
+        )
 
     def _computed(self, direction: str) -> tuple[list[Expression], list[float]]:
         """The formulas of a direction, and the patches beside the roots of the first."""

@@ -111,3 +111,10 @@ def test_a_base_without_negative_values_has_no_sign_to_ask_for(base: str) -> Non
     assert not plan.parities
     signed = forward_plan(parse("x**p + x**(p - 1) * x**p", "p"), ("x",), {"p": 2.0})
     assert len(signed.parities) == 2  # each exponent's once
+
+
+@pytest.mark.parametrize(("p", "expected"), [(0.0, 0.0), (1.0, 3.0), (2.0, 0.0)])
+def test_the_derivative_of_a_whole_power_at_0(p: float, expected: float) -> None:
+    f = limen.activation("3 * x**p", p=1.5).with_parameters(p=p)
+    assert f.derivative()(0.0) == expected
+    assert np.isnan(f.derivative()(np.nan))

@@ -9,7 +9,7 @@ from limen.formula.analysis import digits
 from limen.formula.operations import OPERATIONS
 from limen.formula.parse import parse
 from limen.formula.stabilize import stable
-from limen.kernels.rounding import loss, values
+from limen.kernels.rounding import leaves_range, loss, values
 
 
 def lost(formula: str, *points: float) -> np.ndarray:
@@ -59,3 +59,25 @@ def test_every_operation_has_its_values() -> None:
         if row.arity == 1:
             found = values(parse(f"{name}(x)") if not row.symbol else parse("-x"), {"x": points})
             assert np.all(np.isfinite(found))
+
+
+@pytest.mark.parametrize(
+    ("formula", "x", "has_left"),
+    [
+        ("1 / (1 + exp(x))", 800.0, True),
+        ("sigmoid(x)", -740.0, True),  # subnormal
+        ("exp(-x) * 2", 800.0, True),
+        ("x * exp(-x)", 0.0, False),  # 0, and no underflow
+        ("x - x", 3.0, False),
+        ("x**2", 0.0, False),
+        ("1 / (1 + exp(x))", 700.0, False),
+    ],
+)
+def test_a_step_that_leaves_the_range_is_seen(formula: str, x: float, has_left: bool) -> None:
+    assert leaves_range(parse(formula), {"x": np.array([x])})[0] == has_left
+
+
+def test_values_without_subnormal_steps() -> None:
+    at = {"x": np.array([-720.0])}
+    assert values(parse("exp(x) * exp(300)"), at)[0] > 0
+    assert values(parse("exp(x) * exp(300)"), at, flushes=True)[0] == 0

@@ -11,7 +11,6 @@ from typing import Any, get_args
 from limen.decomposition.edges import with_edges
 from limen.decomposition.moderate import moderate
 from limen.decomposition.program import Program, dependents
-from limen.decomposition.shifted import shifted
 from limen.decomposition.table import AS_WRITTEN, TABLE, Framework
 from limen.decomposition.windows import with_windows
 from limen.errors import UnknownNameError
@@ -27,6 +26,7 @@ from limen.formula.expression import (
 )
 from limen.formula.operations import COMPARISONS
 from limen.formula.parse import parse
+from limen.formula.shifted import shifted
 from limen.formula.stabilize import stable
 from limen.function import ActivationFunction
 

@@ -20,7 +20,7 @@ from limen.function import ActivationFunction
 from limen.kernels.edges import known_patches
 from limen.kernels.patches import Window, apply_patches, as_numbers, windows_of
 from limen.kernels.survey import DEAR, Working
-from limen.kernels.tails import in_tail
+from limen.kernels.tails import tail_form
 
 __all__ = ["SINGLE", "with_windows"]
 
@@ -43,9 +43,9 @@ def with_windows(f: ActivationFunction) -> Expression:
     for window in windows:
         seen = _seen(x, window)
 
-        def tail(side: int, seen: Expression = seen) -> Expression:
-            found = in_tail(form, side, f.parameters) or form
-            return substitute(moderate(found), {x: seen})
+        def tail(window: Window, seen: Expression = seen) -> Expression:
+            found = tail_form(form, window.side, f.parameters, window.start)
+            return substitute(moderate(found[0] if found else form), {x: seen})
 
         result = apply_patches(result, seen, as_numbers([window]), tail)
     return result

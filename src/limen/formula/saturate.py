@@ -32,7 +32,7 @@ from limen.formula.normal import Product, Sum, as_product, as_sum, expand
 from limen.formula.stabilize import stable
 from limen.formula.tail_forms import FORMS, MODERATE, is_simple, one_exponential
 
-__all__ = ["Tail", "saturated"]
+__all__ = ["Tail", "factored", "saturated"]
 
 _FAR = (2.0**10, 2.0**20, 2.0**40)
 _LARGE = 8.0
@@ -106,6 +106,13 @@ class Tail:
             return 1 if far > 0 else -1
         return 0
 
+    def sign_of_limit(self, u: Expression) -> int:
+        """1 or -1 where an expression has reached a limit of that sign, else 0."""
+        near, *rest = (self.value(u, size) for size in _FAR)
+        if not math.isfinite(near) or any(at != near for at in rest):
+            return 0
+        return (near > 0) - (near < 0)
+
     def remainder(self, expression: Expression) -> Expression:
         """An unknown for a small expression, so that no rule takes it back."""
         expression = stable(self.known(expression))
@@ -137,7 +144,7 @@ class Tail:
         for product in total.products():
             known = as_product(self.known(product.multiply(under).build()))
             over.plus(one_exponential(known))
-        return _factored(over)
+        return factored(over)
 
     def _without_gates(self, total: Sum) -> Sum:
         """Gates that go to 1 over one denominator, where terms cancel by that.
@@ -170,7 +177,7 @@ class Tail:
         """The term that outgrows the others, where it is one exponential, or a power, or both."""
         products = total.products()
         for size in MODERATE:
-            sizes = [self._log_size(product, size) for product in products]
+            sizes = [self.log_size(product, size) for product in products]
             if products and all(map(math.isfinite, sizes)):
                 top = products[max(range(len(products)), key=lambda k: sizes[k])]
                 return top if is_simple(top) and self._is_moderate(top, size) else None
@@ -179,9 +186,9 @@ class Tail:
     def _is_moderate(self, product: Product, size: float) -> bool:
         """Whether the unknowns in a product are about 1: what is divided by must not vanish."""
         unknown = [base for base in product.powers if base in self.remainders]
-        return all(abs(self._log_size(Product().times(base), size)) < 1 for base in unknown)
+        return all(abs(self.log_size(Product().times(base), size)) < 1 for base in unknown)
 
-    def _log_size(self, product: Product, size: float) -> float:
+    def log_size(self, product: Product, size: float) -> float:
         """The logarithm of a product's size so far out: exp(3000) is no float64, but 3000 is.
 
         Infinite or NaN where that of a factor is. A factor that float64 has as 0 is taken for
@@ -250,7 +257,7 @@ def _is_sum(base: Expression, n: Fraction) -> bool:
     return base.operation == "add" and n.denominator == 1
 
 
-def _factored(total: Sum) -> Expression:
+def factored(total: Sum) -> Expression:
     """The sum with what all its terms share in front."""
     products = total.products()
     if len(products) < 2:

@@ -130,12 +130,15 @@ def _simplify_function(node: Expression) -> Expression:
 
 
 def _by_parity(node: Expression) -> Expression | None:
-    """f(-u) as -f(u) or f(u), so that both spellings are one node."""
+    """f(-u) as -f(u) or f(u), so that both spellings are one node.
+
+    Not abs(-u): the derivative of abs(3 - x) at 3 is -1.
+    """
     parity = OPERATIONS[node.operation].parity
     (argument,) = node.arguments
     if argument is ZERO and parity == "odd":
         return ZERO
-    if parity is None or as_product(argument).coefficient >= 0:
+    if parity is None or node.operation == "abs" or as_product(argument).coefficient >= 0:
         return None
     mirrored = _simplify_function(apply(node.operation, canonical(negate(argument))))
     return negate(mirrored) if parity == "odd" else mirrored

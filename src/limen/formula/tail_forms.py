@@ -17,7 +17,7 @@ from limen.formula.expression import (
     divide,
     negate,
 )
-from limen.formula.normal import Product, Sum, as_sum, expand
+from limen.formula.normal import Product, Sum, as_product, as_sum, expand
 
 if TYPE_CHECKING:
     from limen.formula.saturate import Tail
@@ -120,15 +120,31 @@ def _atan(tail: Tail, u: Expression) -> Expression | None:
 
 
 def _abs(tail: Tail, u: Expression) -> Expression | None:
-    s = tail.heading(u)
-    return constant(s) * u if s and u.operation == "input" else None
+    """abs(u) = s u for what goes to infinity, or has a limit other than 0: from somewhere on."""
+    s = tail.heading(u) or tail.sign_of_limit(u)
+    return constant(s) * u if s else None
+
+
+def _sqrt(tail: Tail, u: Expression) -> Expression | None:
+    """sqrt(D + r) = sqrt(D) sqrt(1 + r / D), with D the term that outgrows the others."""
+    spread = _spread(as_sum(u))
+    leading = tail.top(spread)
+    if leading is None or not any(base.operation == "exp" for base in leading.powers):
+        return None
+    if not _is_positive(tail, leading):
+        return None
+    rest = ONE + _over(spread.minus(leading), leading).build()
+    root = one_exponential(as_product(apply("sqrt", leading.build())).copy())
+    return root.build() * (ONE if rest is ONE else tail.remainder(apply("sqrt", rest)))
 
 
 def _log(tail: Tail, u: Expression) -> Expression | None:
     """log(D + r) = log(D) + log1p(r / D), with D the term that outgrows the others."""
     total = as_sum(u)
-    if len(total.terms) == 1 and any(b.operation == "exp" for b in total.products()[0].powers):
-        return _log_of_product(total.products()[0], tail.side)
+    if len(total.terms) == 1:
+        (product,) = total.products()
+        if any(_log_of_factor(tail, b) for b in product.powers if b.operation != "input"):
+            return _log_of_product(tail, product)
     found = _log_of(tail, total)
     if found is None and total.terms.get(frozenset()) == 1 and len(total.terms) > 1:
         return apply("log1p", total.minus(Product()).build())
@@ -136,22 +152,39 @@ def _log(tail: Tail, u: Expression) -> Expression | None:
 
 
 def _log1p(tail: Tail, u: Expression) -> Expression | None:
-    return _log_of(tail, as_sum(1 + u)) if tail.heading(u) > 0 else None
+    """log1p(u) as log(1 + u), where that is large, or its constants cancel."""
+    total = as_sum(1 + u)
+    total = expand(total.products()) or total
+    if frozenset() not in total.terms:
+        return _log(tail, total.build())
+    return _log_of(tail, total) if tail.heading(u) > 0 else None
 
 
 def _log_of(tail: Tail, total: Sum) -> Expression | None:
+    spread = _spread(total)
+    leading = tail.top(spread)
+    if leading is None or not _is_positive(tail, leading):
+        return None
+    rest = _over(spread.minus(leading), leading)
+    small = tail.remainder(apply("log1p", rest.build())) if rest.terms else ZERO
+    return _log_of_product(tail, leading) + small
+
+
+def _spread(total: Sum) -> Sum:
+    """The sum multiplied out, with one exponential in each product."""
     spread = Sum()
     for product in (expand(total.products()) or total).products():
         for term in _exponentials_apart(product):
             spread.plus(one_exponential(term))
-    leading = tail.top(spread)
-    if leading is None or not _is_positive(tail, leading):
-        return None
-    rest = Sum()
-    for product in spread.minus(leading).products():
-        rest.plus(one_exponential(product.multiply(leading, -1)))
-    small = tail.remainder(apply("log1p", rest.build())) if rest.terms else ZERO
-    return _log_of_product(leading, tail.side) + small
+    return spread
+
+
+def _over(total: Sum, leading: Product) -> Sum:
+    """The sum divided by its leading term."""
+    result = Sum()
+    for product in total.products():
+        result.plus(one_exponential(product.multiply(leading, -1)))
+    return result
 
 
 def _is_positive(tail: Tail, product: Product) -> bool:
@@ -178,17 +211,31 @@ def _exponentials_apart(product: Product) -> list[Product]:
     return [product]
 
 
-def _log_of_product(product: Product, side: int) -> Expression:
-    """The logarithm of a positive product: its exponentials, powers of the input, and the rest."""
+def _log_of_product(tail: Tail, product: Product) -> Expression:
+    """The logarithm of a positive product: of each factor that grows or vanishes, and the rest."""
     total, rest = ZERO, product.copy()
     for base, n in product.powers.items():
-        if base.operation in ("exp", "input"):
+        logarithm = _log_of_factor(tail, base)
+        if logarithm is not None:
             rest.times(base, -n)
-            inner = base.arguments[0] if base.operation == "exp" else None
-            total = total + constant(n) * (inner or apply("log", constant(side) * base))
-            rest.coefficient *= side ** (int(n) if base.operation == "input" else 0)
+            total = total + constant(n) * logarithm
+            rest.coefficient *= tail.side ** (int(n) if base.operation == "input" else 0)
     other = rest.build()
     return total if other is ONE else total + apply("log", other)
+
+
+def _log_of_factor(tail: Tail, base: Expression) -> Expression | None:
+    """The logarithm of |base|, if that grows or vanishes; None where others may cancel it."""
+    match base.operation, base.arguments:
+        case "exp", (u,):
+            return u
+        case "input", _:
+            return apply("log", constant(tail.side) * base)
+        case "sigmoid", (u,) if tail.heading(u) < 0:
+            return negate(apply("softplus", negate(u)))
+        case "erfc", (u,) if tail.heading(u) > 0:
+            return apply("log", apply("erfcx", u)) - u**2
+    return None
 
 
 FORMS: dict[str, Callable[..., Expression | None]] = {
@@ -203,6 +250,7 @@ FORMS: dict[str, Callable[..., Expression | None]] = {
     "expm1": _expm1,
     "atan": _atan,
     "abs": _abs,
+    "sqrt": _sqrt,
     "log": _log,
     "log1p": _log1p,
 }

@@ -7,6 +7,7 @@ from fractions import Fraction
 from limen.errors import FormulaError
 from limen.formula.analysis import digits
 from limen.formula.expression import Expression
+from limen.formula.show import to_text
 
 __all__ = ["as_pair"]
 
@@ -22,4 +23,10 @@ def as_pair(expression: Expression) -> tuple[float, float]:
                 "this formula, or its derivative, has a constant that binary64 cannot hold, about "
                 f"{digits.context().nstr(digits.number(exact), 6)}"
             ) from None
-    return digits.halves(digits.value(expression, 0))
+    value = digits.value(expression, 0)
+    if not digits.context().isfinite(value):
+        raise FormulaError(
+            "this formula, or its derivative, has a part that is always the same and no finite "
+            f"real number: {to_text(expression, shorten=60)}"
+        )
+    return digits.halves(value)

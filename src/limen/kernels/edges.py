@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from limen.formula import real
 from limen.formula.expression import Expression, bind
+from limen.formula.shifted import shifted
 from limen.formula.stabilize import canonical, stable
 from limen.kernels.cache import recall
 from limen.kernels.patches import as_numbers
@@ -82,7 +83,7 @@ def _number(
 def _far_limit(
     expression: Expression, x: str, parameters: Mapping[str, float], sign: float
 ) -> float | None:
-    form = canonical(expression)
+    form = shifted(canonical(expression))
     for points in _FAR:
         values = [real.value(form, {**parameters, x: sign * point}) for point in points]
         a, b, c = map(abs, values)

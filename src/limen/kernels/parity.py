@@ -7,7 +7,8 @@ of -1, which Python works out and passes along with the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
 
 from limen.formula.expression import (
     MINUS_ONE,
@@ -16,17 +17,19 @@ from limen.formula.expression import (
     Expression,
     apply,
     divide,
+    evaluate,
     multiply,
     names,
     parameter,
     power,
+    rebuild,
     substitute,
     walk,
 )
 from limen.kernels.domain import is_never_below, is_parity
 from limen.kernels.ranges import Range
 
-__all__ = ["KNOWN", "signed_power", "with_parities"]
+__all__ = ["KNOWN", "signed_power", "with_parities", "without_vanished"]
 
 KNOWN = Range(-1.0, 1.0, False)
 """What a kernel may take a parity for: it is NaN where an exponent is not whole."""
@@ -45,6 +48,41 @@ def signed_power(base: Expression, exponent: Expression) -> Expression | None:
     at_zero = apply("where", apply("less", sign, ZERO), odd, size)
     beyond = apply("where", apply("less", base, ZERO), multiply(sign, size), size)
     return apply("where", apply("equal", base, ZERO), at_zero, beyond)
+
+
+def without_vanished(root: Expression) -> Expression:
+    """p x**(p - 1) as 0 where p is 0: the derivative of x**0 is 0 at 0 too, where 1/x is not."""
+
+    def visit(node: Expression, *arguments: Expression) -> Expression:
+        built = rebuild(node, arguments)
+        if built.operation != "multiply" or not any(map(_is_open_power, _factors(built))):
+            return built
+        fixed = [f for f in _factors(built) if not f.varies and names(f, "parameter")]
+        if not fixed:
+            return built
+        return apply("where", apply("equal", reduce(multiply, fixed), ZERO), ZERO, built)
+
+    result: Expression = evaluate(root, visit)
+    return result
+
+
+def _is_open_power(node: Expression) -> bool:
+    """Whether it is a power of what varies, with an exponent that a parameter is part of."""
+    if node.operation != "power" or not node.arguments[0].varies:
+        return False
+    return bool(names(node.arguments[1], "parameter"))
+
+
+def _factors(product: Expression) -> Iterator[Expression]:
+    """The factors of a product, through the choices that were made of parts of it."""
+    match product.operation, product.arguments:
+        case "multiply", factors:
+            for factor in factors:
+                yield from _factors(factor)
+        case "where", (_, yes, no) if yes is ZERO:
+            yield from _factors(no)
+        case _:
+            yield product
 
 
 def with_parities(

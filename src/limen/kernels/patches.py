@@ -40,8 +40,9 @@ class Window:
         reach: how large |t| may be.
         side: 1 or -1 for t > 0 or t < 0 alone, 0 for both.
         keeps_centre: whether the formula itself decides at t = 0, where it may be undefined.
-        start: the power of t that the first coefficient belongs to.
-        coefficients: those of t**start, t**(start + 1), ...; none where the formula takes the form
+        start: the power of t that the first coefficient belongs to; without any, which of the
+            forms that the formula has in that tail.
+        coefficients: those of t**start, t**(start + 1), ...; none where the formula takes a form
             it has in that tail.
     """
 
@@ -76,7 +77,7 @@ def apply_patches(
     lowered: Expression,
     x: Expression,
     numbers: Sequence[float],
-    tail: Callable[[int], Expression],
+    tail: Callable[[Window], Expression],
 ) -> Expression:
     """The function with the polynomial of each window in its place.
 
@@ -84,7 +85,7 @@ def apply_patches(
         lowered: what the kernel computes elsewhere.
         x: the input.
         numbers: what `as_numbers` gave.
-        tail: the form of the function for one side, 1 or -1.
+        tail: the form of the function in a window without coefficients.
     """
     for window in windows_of(numbers):
         if math.isinf(window.centre[0]):
@@ -107,13 +108,13 @@ def _near(window: Window, x: Expression, other: Expression) -> Expression:
 
 
 def _far(
-    window: Window, x: Expression, other: Expression, tail: Callable[[int], Expression]
+    window: Window, x: Expression, other: Expression, tail: Callable[[Window], Expression]
 ) -> Expression:
     """Far out the powers of |x| are multiplied one by one: none overflows before the value does."""
     if window.coefficients:
         value = _polynomial(window, divide(ONE, apply("abs", x)))
     else:
-        value = tail(window.side)
+        value = tail(window)
     edge = constant(1 / window.reach)
     is_far = apply("less", edge, x) if window.side > 0 else apply("less", x, negate(edge))
     return apply("where", is_far, value, other)

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from limen.formula.expression import (
+    MINUS_ONE,
     ONE,
     ZERO,
     Expression,
+    add,
     apply,
     constant,
     evaluate,
     input_,
     multiply,
     names,
+    negate,
     rebuild,
 )
+from limen.formula.shifted import shifted
 from limen.formula.stabilize import stable
 from limen.kernels.economy import economical
 from limen.kernels.guards import (
@@ -36,9 +39,9 @@ from limen.kernels.guards import (
 )
 from limen.kernels.infinity import Limits, needs_limits
 from limen.kernels.overflow import raised, spread_denominators, square_root
-from limen.kernels.parity import signed_power, with_parities
-from limen.kernels.patches import apply_patches
-from limen.kernels.tails import in_tail
+from limen.kernels.parity import signed_power, with_parities, without_vanished
+from limen.kernels.patches import Window, apply_patches
+from limen.kernels.tails import tail_form
 
 __all__ = ["GRAD_OUTPUT", "LIMIT_NAMES", "Plan", "backward_plan", "forward_plan"]
 
@@ -80,9 +83,20 @@ def forward_plan(
     inputs: tuple[str, ...],
     parameters: Mapping[str, float],
     patches: Sequence[float] = (),
+    *,
+    is_open: bool = False,
 ) -> Plan:
-    """The plan of a function's value, with the patches beside its roots."""
-    guarded, passed = _edged(expression, inputs, parameters, patches)
+    """The plan of a function's value, with the patches beside its roots.
+
+    Args:
+        expression: the formula.
+        inputs: the names of its inputs.
+        parameters: the values of the parameters that are passed to the kernel.
+        patches: what `known_patches` found, of a function of one input.
+        is_open: whether the kernel serves all values of the parameters, and has no patches.
+    """
+    form = _form(expression, inputs, is_open)
+    guarded, passed = _edged(form, expression, inputs, parameters, patches)
     return _planned(inputs, (*parameters,), passed, (guarded,), wide=False)
 
 
@@ -93,12 +107,14 @@ def backward_plan(
     patches: Sequence[float] = (),
     *,
     wide: bool = False,
+    is_open: bool = False,
 ) -> Plan:
     """The plan of grad_output * slope for each slope; wide results stay float64."""
     outputs: list[Expression] = []
     passed: tuple[str, ...] = ()
     for slope in slopes:
-        guarded, passed = _edged(slope, inputs, parameters, patches)
+        form = _form(slope, inputs, is_open)
+        guarded, passed = _edged(form, slope, inputs, parameters, patches)
         outputs.append(_flow(guarded))
     return _planned((GRAD_OUTPUT, *inputs), (*parameters,), passed, outputs, wide=wide)
 
@@ -133,21 +149,28 @@ def _flow(slope: Expression) -> Expression:
     return apply("where", apply("equal", slope, ZERO), ZERO, product)
 
 
+def _form(expression: Expression, inputs: tuple[str, ...], is_open: bool) -> Expression:
+    """The form that is computed: where no patches look after the tails, by its largest terms."""
+    form = stable(expression)
+    return shifted(form) if is_open or len(inputs) > 1 else form
+
+
 def _edged(
+    form: Expression,
     expression: Expression,
     inputs: tuple[str, ...],
     parameters: Mapping[str, float],
     patches: Sequence[float],
 ) -> tuple[Expression, tuple[str, ...]]:
     """The lowered expression with exact edges, and the names of the limits it needs."""
-    form = stable(expression)
     lowered = lower(economical(form))
     if len(inputs) != 1:
         return lowered, ()
     x = input_(inputs[0])
 
-    def tail(side: int) -> Expression:
-        return lower(economical(in_tail(form, side, parameters) or form))
+    def tail(window: Window) -> Expression:
+        found = tail_form(form, window.side, parameters, window.start)
+        return lower(economical(found[0] if found else form))
 
     patched = apply_patches(lowered, x, patches, tail)
     signed = keep_zero_sign(patched, expression, x, parameters)
@@ -161,7 +184,7 @@ def _edged(
 
 def lower(root: Expression) -> Expression:
     """The expression in operations that kernels have primitives for."""
-    root = spread_denominators(root)
+    root = without_vanished(spread_denominators(root))
 
     def visit(node: Expression, *arguments: Expression) -> Expression:
         found = _LOWERINGS.get(node.operation)
@@ -213,6 +236,15 @@ def _switched(switch: Expression, number: Expression) -> Expression:
     return apply("where", condition, *(_switched(branch, number) for branch in branches))
 
 
+def _lower_sqrt(square: Expression) -> Expression:
+    """-(a - b) is b - a, which is 0 where they are equal, not -0, of which the root is -0."""
+    if square.operation == "multiply" and square.arguments[0] is MINUS_ONE:
+        terms = square.arguments[1].arguments
+        if square.arguments[1].operation == "add":
+            square = add(*map(negate, reversed(terms)))
+    return square_root(square, _LARGE)
+
+
 def _lower_power(base: Expression, exponent: Expression) -> Expression:
     return signed_power(base, exponent) or raised(base, exponent, _LARGE)
 
@@ -224,5 +256,5 @@ _LOWERINGS: dict[str, Callable[..., Expression]] = {
     "multiply": _lower_multiply,
     "sign": _lower_sign,
     "power": _lower_power,
-    "sqrt": partial(square_root, large=_LARGE),
+    "sqrt": _lower_sqrt,
 }

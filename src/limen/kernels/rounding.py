@@ -22,7 +22,7 @@ from limen.formula.derive import partials
 from limen.formula.expression import Expression, walk
 from limen.formula.operations import OPERATIONS
 
-__all__ = ["exact_bits", "loss", "values"]
+__all__ = ["exact_bits", "leaves_range", "loss", "values"]
 
 Array = npt.NDArray[Any]
 
@@ -33,10 +33,17 @@ _PLACES = "abc"
 # The bits of an input and of a number of the kernel; for float64 arrays both are twice as many.
 _INPUT, _WORD = 24, 53
 _WIDE = np.float64
+_SMALLEST = np.finfo(_WIDE).tiny
+_POSITIVE = frozenset({"exp", "sigmoid", "softplus", "sech", "erfc", "erfcx"})
+_VANISHING = _POSITIVE | {"multiply", "divide", "power"}  # whose results may be too small
 
 
 def values(
-    expression: Expression, environment: Mapping[str, Array], dtype: type[np.floating[Any]] = _WIDE
+    expression: Expression,
+    environment: Mapping[str, Array],
+    dtype: type[np.floating[Any]] = _WIDE,
+    *,
+    flushes: bool = False,
 ) -> Array:
     """The values of a formula, at many points.
 
@@ -44,12 +51,13 @@ def values(
         expression: a formula.
         environment: an array, or a number, for each input and parameter.
         dtype: what the result of each step is rounded to.
+        flushes: whether steps of float64 have no subnormal results, as those of primitives may not.
 
     Returns:
         The values, in float64 in any case.
     """
     with np.errstate(all="ignore"):
-        return _values(expression, environment, dtype)[expression]
+        return _values(expression, environment, dtype, flushes)[expression]
 
 
 def loss(expression: Expression, environment: Mapping[str, Array]) -> Array:
@@ -74,6 +82,35 @@ def loss(expression: Expression, environment: Mapping[str, Array]) -> Array:
                 error = error + off * np.where(slope == 0, 0.0, carried)
         relative = np.where(error == 0, 0.0, error / np.abs(value))
         return np.where(np.isfinite(value), relative, np.nan)
+
+
+def leaves_range(expression: Expression, environment: Mapping[str, Array]) -> Array:
+    """Where a step of a formula is too large for float64, or too small for all its digits.
+
+    The running error analysis knows nothing of that: 1 / (1 + exp(x)) is right where exp(x) is
+    infinite, and 1 / (1 + log(1 + exp(x))) is not.
+
+    Args:
+        expression: a formula.
+        environment: an array for each input, a number for each parameter.
+    """
+    with np.errstate(all="ignore"):
+        found = _values(expression, environment)
+        left = np.zeros_like(found[expression], dtype=bool)
+        for node in walk(expression):
+            if node.varies and node.arguments and found[node].dtype != bool:
+                size = np.abs(found[node])
+                left = left | np.isinf(size) | ((size < _SMALLEST) & ~_is_zero(node, found))
+    return left
+
+
+def _is_zero(node: Expression, found: Mapping[Expression, Array]) -> Array:
+    """Where a step whose result is 0 has not lost it: of sums, and of what is 0 for 0."""
+    if node.operation not in _VANISHING:
+        return np.equal(found[node], 0)
+    zeros = [found[a] == 0 for a in node.arguments if a.varies]
+    is_zero: Array = np.logical_or.reduce(np.broadcast_arrays(*zeros))
+    return is_zero & (node.operation not in _POSITIVE)
 
 
 def _rounding(node: Expression) -> float:
@@ -121,6 +158,7 @@ def _values(
     expression: Expression,
     environment: Mapping[str, Array],
     dtype: type[np.floating[Any]] = _WIDE,
+    flushes: bool = False,
 ) -> dict[Expression, Array]:
     shape = np.broadcast(*environment.values()).shape if environment else ()
     found: dict[Expression, Array] = {}
@@ -131,7 +169,7 @@ def _values(
             found[node] = np.asarray(environment[node.payload], float)
         else:
             found[node] = _FUNCTIONS[node.operation](*(found[a] for a in node.arguments))
-        if dtype is not _WIDE and found[node].dtype != bool:
+        if (dtype is not _WIDE or flushes) and found[node].dtype != bool:
             found[node] = _stored(found[node], dtype)
     found[expression] = np.broadcast_to(found[expression], shape)
     return found

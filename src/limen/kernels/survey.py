@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from limen.formula.analysis import digits
 from limen.formula.expression import Expression, bind, walk
 from limen.formula.operations import OPERATIONS
-from limen.kernels.rounding import loss, values
+from limen.kernels.rounding import leaves_range, loss, values
 
-__all__ = ["CHEAP", "DEAR", "DISASTROUS", "KERNELS", "Array", "Survey", "Working"]
+__all__ = [
+    "CHEAP",
+    "DEAR",
+    "DISASTROUS",
+    "GROSS",
+    "KERNELS",
+    "NOTHING",
+    "Array",
+    "Survey",
+    "Working",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -28,7 +40,8 @@ CHEAP = 2.0**6
 DISASTROUS = 2.0**20
 """From here on a loss shows in float32."""
 
-_NEXT_TO_NOTHING = 1e-290  # below this float64 itself has fewer digits
+NOTHING = 1e-290
+"""Below this float64 itself has fewer digits, or soon will."""
 
 # What is made of these alone is a sum or product of inputs, exact enough beside plain roots.
 _RATIONAL = {
@@ -39,7 +52,11 @@ _RATIONAL = {
 _CHOICES = {"where", "minimum", "maximum", "clip", "abs", "sign", "sqrt"}
 
 
-_GROSS = 2.0**-8  # a value that is so far off, relative to it, has lost what matters
+_OFF = DISASTROUS * 2.0**-53
+_BITS = (1100, 2400)  # what is larger than `NOTHING` shows beside 1; twice, for certainty
+
+GROSS = 2.0**-8
+"""A value that is so far off, relative to it, has lost what matters."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,11 @@ class Working:
     guarded: float
     serves_roots: bool
 
+    @property
+    def nothing(self) -> float:
+        """What is smaller may be 0 as well."""
+        return max(NOTHING, float(np.finfo(self.dtype).tiny))
+
 
 KERNELS = Working(
     "", np.float64, lambda formula: formula, DEAR, CHEAP, DEAR, guarded=2.0**8, serves_roots=True
@@ -88,6 +110,7 @@ class Survey:
     x: str
     parameters: Mapping[str, float]
     working: Working = KERNELS
+    _known: dict[tuple[float, int], Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def expression(self) -> Expression:
@@ -102,19 +125,59 @@ class Survey:
         """What is lost at each point; nothing where the value is next to nothing."""
         size = np.abs(self.at(points))
         lost = self.loss_of(self.expression, points)
-        return np.where((size > 0) & (size < _NEXT_TO_NOTHING), 0.0, lost)
+        return np.where((size > 0) & (size < NOTHING), 0.0, lost)
 
     def loss_of(self, form: Expression, points: Array) -> Array:
         """What a form loses at each point; all where a step has left the range of numbers."""
         lost = loss(self.working.steps(form), {self.x: points})
+        lost = np.where(self._strays(form, points), np.inf, lost)
         if self.working.dtype is np.float64:
             return lost
         tiny = float(np.finfo(self.working.dtype).tiny)
         with np.errstate(all="ignore"):
             exact = self.stored(form, points)
             off = np.abs(self.computed(form, points) - exact)
-            is_off = ~(off <= _GROSS * np.abs(exact) + tiny) & np.isfinite(exact)
+            is_off = ~(off <= GROSS * np.abs(exact) + tiny) & np.isfinite(exact)
         return np.where(is_off, np.inf, lost)
+
+    def _strays(self, form: Expression, points: Array) -> npt.NDArray[np.bool_]:
+        """Where a step has left the range of float64, and the value is another for that.
+
+        Asked at inputs of 24 bits, whose products are exact: what rounding does is for `loss`.
+        """
+        points = points.astype(np.float32).astype(float)
+        has_left = leaves_range(form, {self.x: points})
+        found: npt.NDArray[np.bool_] = np.zeros(points.shape, bool)
+        if np.any(has_left):
+            at = values(form, {self.x: points}, flushes=True)
+            is_number = np.isfinite(values(form, {self.x: points}))
+            for place in np.flatnonzero(has_left & is_number).tolist():
+                found[place] = self._differs(float(at[place]), float(points[place]))
+        return found
+
+    def is_infinite(self, point: float) -> bool:
+        """Whether the value at a point is beyond float64, so that there is nothing to mend."""
+        exact = self._exact(point, _BITS[0])
+        return not abs(exact) < sys.float_info.max
+
+    def _differs(self, computed: float, point: float) -> bool:
+        """Whether a value is another than the formula's, where many digits tell that."""
+        for bits in _BITS:
+            exact = self._exact(point, bits)
+            if not digits.context().isfinite(exact):
+                return False
+            size = _OFF * abs(exact) + NOTHING
+            if abs(exact - computed) <= size:
+                return False
+        return bool(abs(self._exact(point, _BITS[0]) - exact) <= size)
+
+    def _exact(self, point: float, bits: int) -> Any:
+        """The value of the formula with so many bits at each step."""
+        found = self._known.get((point, bits))
+        if found is None:
+            with digits.context().workprec(bits):
+                found = self._known[point, bits] = digits.value(self.expression, point)
+        return found
 
     def stored(self, form: Expression, points: Array) -> Array:
         """The values of a form in float64, rounded once."""

@@ -184,10 +184,14 @@ def _beside(survey: Survey, centre: Any, reach: float) -> list[Window]:
 
 
 def _keeps_centre(survey: Survey, window: Window) -> bool:
-    """Whether the formula says something else at the centre than its series."""
+    """Whether the formula says something else at the centre than its series, and not by rounding.
+
+    At a root all digits may be rounding: log(sqrt(2 x)) at 1/2.
+    """
     (at,) = survey.at(np.array([window.centre[0]])).tolist()
     expected = window.coefficients[0][0] if window.start == 0 else 0.0
-    return window.centre[1] == 0 and not abs(at - expected) <= 1e-9 * abs(expected)
+    scale = abs(window.coefficients[0][0]) * window.reach ** max(window.start, 0)
+    return window.centre[1] == 0 and not abs(at - expected) <= 1e-9 * scale
 
 
 def _fitted(expression: Expression, centre: Any, side: int, reach: float) -> Window | None:

@@ -121,6 +121,7 @@ def regular(expression: Expression, x: Any) -> Any:
     return evaluate(expression, visit_finite)
 
 
+_MOST_BITS = 1 << 9  # mpmath would need as many as a number has before its point
 _FAR_OUT = 2.0**200  # beyond every number of a formula that matters
 # Functions that cross 0 away from 0, where the rounding of their argument shows.
 _CROSSING = frozenset({"sin", "cos", "sin_plus_cos", "log"})
@@ -147,6 +148,9 @@ def _visitor(x: Any) -> Callable[..., Any]:
 
 
 def _functions_of(mp: Any) -> dict[str, Callable[..., Any]]:
+    def unknown(a: Any) -> Any:
+        return mp.nan
+
     return {
         "add": lambda a, b: a + b,
         "subtract": lambda a, b: a - b,
@@ -162,24 +166,24 @@ def _functions_of(mp: Any) -> dict[str, Callable[..., Any]]:
         "abs": abs,
         "sign": mp.sign,
         "sqrt": lambda a: mp.sqrt(a) if a >= 0 else mp.nan,
-        "exp": mp.exp,
-        "expm1": mp.expm1,
+        "exp": _moderately(mp.exp, lambda a: mp.inf if a > 0 else mp.mpf(0)),
+        "expm1": _moderately(mp.expm1, lambda a: _exp(a) - 1),
         "log": lambda a: mp.log(a) if a >= 0 else mp.nan,
         "log1p": lambda a: mp.log1p(a) if a > -1 else -mp.inf if a == -1 else mp.nan,
-        "sin": mp.sin,
-        "cos": mp.cos,
-        "sinh": mp.sinh,
-        "cosh": mp.cosh,
-        "tanh": mp.tanh,
-        "sech": mp.sech,
+        "sin": _moderately(mp.sin, unknown),
+        "cos": _moderately(mp.cos, unknown),
+        "sinh": _moderately(mp.sinh, lambda a: mp.sign(a) * mp.inf),
+        "cosh": _moderately(mp.cosh, lambda a: mp.inf),
+        "tanh": _moderately(mp.tanh, mp.sign),
+        "sech": _moderately(mp.sech, lambda a: mp.mpf(0)),
         "atan": mp.atan,
-        "erf": mp.erf,
+        "erf": _moderately(mp.erf, mp.sign),
         "erfc": _erfc,
         "erfcx": _erfcx,
         "sigmoid": _sigmoid,
-        "softplus": lambda a: max(a, 0) + mp.log1p(mp.exp(-abs(a))),
+        "softplus": lambda a: max(a, 0) + mp.log1p(_exp(-abs(a))),
         "tanhshrink": _tanhshrink,
-        "sin_plus_cos": lambda a: mp.sqrt(2) * mp.sin(a + mp.pi / 4),
+        "sin_plus_cos": _moderately(lambda a: mp.sqrt(2) * mp.sin(a + mp.pi / 4), unknown),
         "pi": lambda: +mp.pi,
         "e": lambda: +mp.e,
     }
@@ -200,6 +204,22 @@ def _power(a: Any, b: Any) -> Any:
     return mp.power(a, b)
 
 
+def _moderately(function: Callable[..., Any], far_out: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose digits include all those before the point of its argument: not too many."""
+    mp = context()
+
+    def limited(a: Any) -> Any:
+        is_moderate = a == 0 or not mp.isfinite(a) or mp.mag(a) < _MOST_BITS
+        return function(a) if is_moderate else far_out(a)
+
+    return limited
+
+
+def _exp(a: Any) -> Any:
+    result: Any = _arithmetic.functions["exp"](a)
+    return result
+
+
 def _erfc(a: Any) -> Any:
     """The complementary error function, far out its limits: from 2^512 on mpmath overflows."""
     mp = context()
@@ -210,14 +230,13 @@ def _erfcx(a: Any) -> Any:
     mp = context()
     if not mp.isfinite(a):
         return mp.inf * (a < 0)
-    return 1 / (a * mp.sqrt(mp.pi)) if a > _FAR_OUT else mp.exp(a * a) * _erfc(a)
+    return 1 / (a * mp.sqrt(mp.pi)) if a > _FAR_OUT else _exp(a * a) * _erfc(a)
 
 
 def _sigmoid(a: Any) -> Any:
-    mp = context()
     if a >= 0:
-        return 1 / (1 + mp.exp(-a))
-    e = mp.exp(a)
+        return 1 / (1 + _exp(-a))
+    e = _exp(a)
     return e / (1 + e)
 
 
@@ -228,4 +247,4 @@ def _tanhshrink(a: Any) -> Any:
         return a
     lost = max(0, -2 * int(mp.mag(a)))
     with mp.workprec(mp.prec + min(lost, 4096)):
-        return a - mp.tanh(a)
+        return a - _arithmetic.functions["tanh"](a)

@@ -2,7 +2,7 @@
 
 log(a + exp(b x)) is m + log(a exp(-m) + exp(b x - m)) for any m: with m = max(b x, 0) no step
 overflows. The forms for the tails are as good, and shorter, but ask for the values of parameters;
-this serves where those are learnt.
+this serves where those are learnt, where there are two inputs, and where there is no such form.
 
 Source: Blanchard, Higham and Higham, Accurately computing the log-sum-exp and softmax functions,
 IMA J. Numer. Anal. 41 (2021).
@@ -11,6 +11,7 @@ IMA J. Numer. Anal. 41 (2021).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from limen.formula.expression import (
     HALF,
@@ -47,11 +48,13 @@ class _Scaled:
         return multiply(self.factor, apply("exp", self.exponent))
 
 
+@lru_cache(maxsize=1 << 10)
 def shifted(root: Expression) -> Expression:
     """The same, with the largest exponential of each sum in front of it.
 
     Args:
-        root: a stable form; it stays as it is where no sum overflows before the result does.
+        root: a stable form; it stays as it is where nothing overflows, or vanishes, before the
+            result does.
     """
     if not any(map(_tames, walk(root))):
         return root
@@ -59,18 +62,49 @@ def shifted(root: Expression) -> Expression:
     return found.whole
 
 
+_GROWING = frozenset({"add", "multiply", "divide", "power", "sqrt", "abs", "softplus"})
+
+
 def _tames(node: Expression) -> bool:
-    """Whether it makes a moderate number of what may have overflowed."""
-    if node.operation in ("log", "log1p", "sqrt", "power"):
-        return _grows(node.arguments[0])
-    return node.operation == "divide" and _grows(node.arguments[1])
+    """Whether it makes a moderate number of what may have overflowed, or vanished."""
+    match node.operation, node.arguments:
+        case "log1p", (a,):
+            return _grows(a)
+        case "power", (_, n) if n.is_constant and n.payload.denominator == 1:
+            return False
+        case ("log", (a,)) | ("sqrt", (a,)) | ("power", (a, _)):
+            return _grows(a) or _vanishes(a)
+        case "divide", (a, b):
+            return _grows(b) or (_vanishes(a) and _vanishes(b))
+        case "multiply", (a, b):
+            return (_is_sum(a) and _vanishes(b)) or (_vanishes(a) and _is_sum(b))
+    return False
+
+
+def _is_sum(node: Expression) -> bool:
+    """Whether it is a sum with an exponential, or a power of one."""
+    if node.operation == "power":
+        return _is_sum(node.arguments[0])
+    return node.operation == "add" and _grows(node)
 
 
 def _grows(node: Expression) -> bool:
-    """Whether it is an exponential, or a sum or product of others with one."""
-    if node.operation in ("exp", "cosh"):
+    """Whether it is an exponential, or made of one in a way that grows as well."""
+    if node.operation in ("exp", "cosh", "sinh"):
         return node.varies
-    return node.operation in ("add", "multiply", "divide") and any(map(_grows, node.arguments))
+    return node.operation in _GROWING and any(map(_grows, node.arguments))
+
+
+def _vanishes(node: Expression) -> bool:
+    """Whether it decays like an exponential: as a product with one does, or a sum of such."""
+    match node.operation, node.arguments:
+        case "multiply", factors:
+            return any(map(_vanishes, factors))
+        case "add", terms:
+            return all(map(_vanishes, terms))
+        case ("divide", (a, _)) | ("power", (a, _)):
+            return _vanishes(a)
+    return node.operation in ("exp", "sigmoid", "sech") and node.varies
 
 
 def _visit(node: Expression, *arguments: _Scaled) -> _Scaled:
@@ -89,6 +123,11 @@ def _visit(node: Expression, *arguments: _Scaled) -> _Scaled:
             return _Scaled(power(a.factor, n.whole), multiply(n.whole, a.exponent))
         case "sqrt", (a,):
             return _Scaled(apply("sqrt", a.factor), multiply(HALF, a.exponent))
+        case "abs", (a,) if a.exponent is not ZERO:
+            return _Scaled(apply("abs", a.factor), a.exponent)
+        case "softplus", (a,) if a.exponent is not ZERO:
+            rest = apply("softplus", negate(apply("abs", a.whole)))
+            return _sum(_Scaled(apply("maximum", a.factor, ZERO), a.exponent), _Scaled(rest))
         case "log", (a,) if a.exponent is not ZERO:
             return _Scaled(add(a.exponent, apply("log", a.factor)))
         case "log1p", (a,) if a.exponent is not ZERO:
