@@ -207,6 +207,13 @@ def test_a_gated_function_that_is_no_product_has_no_table(formula: str) -> None:
         tune(limen.activation(formula))
 
 
+@pytest.mark.parametrize("formula", ["x", "relu(x)", "hardswish(x)", "x * abs(x) + 1"])
+@pytest.mark.parametrize("order", [0, 1])
+def test_of_straight_pieces_no_table_is_made(formula: str, order: int) -> None:
+    with pytest.raises(LimenError, match="about as fast as a copy"):
+        tune(limen.activation(formula), order)
+
+
 @needs_avx512
 def test_gradients_of_a_gate_wait_for_the_table_of_its_value() -> None:
     f = limen.activation("value * tanh(gate)")

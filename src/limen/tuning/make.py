@@ -114,6 +114,11 @@ def fit(function: ActivationFunction, order: int = 0, progress: Progress | None 
         LimenError: as `tune`, the certificate apart.
     """
     made = _Made(function, order)
+    if made.target.is_cheap:
+        raise LimenError(
+            f"{made.target.function.name} is made of sums, products and choices: the general tier "
+            "serves it about as fast as a copy, and no table is faster"
+        )
     if not is_supported():
         raise LimenError("the tuned tier needs a CPU with AVX-512, VBMI included")
     tell = progress or (lambda what, share: None)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limen.formula.expression import size, walk
+from limen.formula.operations import COMPARISONS
 from limen.function import ActivationFunction
 
 __all__ = ["Reals", "Target", "spacing", "worst_factors"]
@@ -16,6 +18,13 @@ Reals = NDArray[np.float64]
 
 # Dense near 0, out to where windows end; the ends are no numbers that functions like to be 0 at.
 _GRID = np.sinh(np.linspace(-4.0001, 4.0002, 4003))
+
+# What a kernel does in an instruction or two; and of so many, no table is cheaper.
+_CHEAP = {
+    "add", "multiply", "where", "minimum", "maximum", "clip", "abs", "sign", "input", "parameter",
+    "constant", *COMPARISONS,
+}  # fmt: skip
+_FEW = 30
 
 _SMOOTH = 4  # a jump of a higher one is below what a segment can be off
 
@@ -34,6 +43,12 @@ class Target:
         """The function's value."""
         value: Reals = self.function(np.asarray(x, np.float64))
         return value
+
+    @property
+    def is_cheap(self) -> bool:
+        """Whether the general tier computes it in few instructions: straight pieces, say."""
+        expression = self.function.expression
+        return size(expression) <= _FEW and all(n.operation in _CHEAP for n in walk(expression))
 
     @cached_property
     def parity(self) -> str:
