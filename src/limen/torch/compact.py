@@ -121,9 +121,10 @@ def _flow(key: str, grad_output: Tensor, *kept: Tensor) -> Tensor:
     flow = grad_output.contiguous()
     out = fresh_like(flow)
     given, result, mode = _flat(flow), _flat(out), mode_of(key)
+    no_codes = np.zeros(_TILE // PER_BYTE, np.uint8)
 
     def hand_on(part: slice) -> None:
-        codes = held[_bytes(part)] if mode.keeps_codes else np.zeros(_TILE // PER_BYTE, np.uint8)
+        codes = held[_bytes(part)] if mode.keeps_codes else no_codes
         mode.hand_on(given[part], codes, None if y is None else y[part], result[part])
 
     _by_tiles(given.size, hand_on)
@@ -144,14 +145,14 @@ def _bytes(part: slice) -> slice:
 def _by_tiles(size: int, work: Callable[[slice], None]) -> None:
     """Does work on each tile of so many elements, on as many threads as PyTorch may use."""
     tiles = [slice(a, min(a + _TILE, size)) for a in range(0, size, _TILE)]
-    with threads.at_most(torch.get_num_threads()):
-        hands = threads.available() if len(tiles) >= _MANY else 1
 
-    def share(first: int) -> None:
+    def share(first: int, hands: int) -> None:
         for tile in tiles[first::hands]:
             work(tile)
 
-    threads.run([partial(share, first) for first in range(hands)])
+    with threads.at_most(torch.get_num_threads()):  # the kernels of a single tile, too
+        hands = threads.available() if len(tiles) >= _MANY else 1
+        threads.run([partial(share, first, hands) for first in range(hands)])
 
 
 def _flat(x: Tensor) -> Array:
