@@ -20,7 +20,7 @@ from limen.function import ActivationFunction
 from limen.kernels.edges import known_patches
 from limen.kernels.patches import Window, apply_patches, as_numbers, windows_of
 from limen.kernels.survey import DEAR, Working
-from limen.kernels.tails import tail_form
+from limen.kernels.tails import in_window
 
 __all__ = ["SINGLE", "with_windows"]
 
@@ -44,8 +44,7 @@ def with_windows(f: ActivationFunction) -> Expression:
         seen = _seen(x, window)
 
         def tail(window: Window, seen: Expression = seen) -> Expression:
-            found = tail_form(form, window.side, f.parameters, window.start)
-            return substitute(moderate(found[0] if found else form), {x: seen})
+            return substitute(moderate(in_window(form, window, f.parameters)), {x: seen})
 
         result = apply_patches(result, seen, as_numbers([window]), tail)
     return result

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 from limen.formula.expression import ONE, TWO, Expression, apply, evaluate, names, negate
 from limen.formula.normal import Sum, as_sum
@@ -27,6 +28,7 @@ _MOST_TERMS = 9
 _EXACT = 46.0  # terms that are smaller than the largest by exp of this, 2**-66, are left out
 
 
+@lru_cache(maxsize=1 << 8)  # it takes long, and every plan asks again
 def expanded(expression: Expression, side: int) -> tuple[Expression, float] | None:
     """The formula for x far out on one side, and the |x| from which on it holds.
 

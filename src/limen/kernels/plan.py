@@ -41,7 +41,7 @@ from limen.kernels.infinity import Limits, needs_limits
 from limen.kernels.overflow import raised, spread_denominators, square_root
 from limen.kernels.parity import signed_power, with_parities, without_vanished
 from limen.kernels.patches import Window, apply_patches
-from limen.kernels.tails import tail_form
+from limen.kernels.tails import in_window
 
 __all__ = ["GRAD_OUTPUT", "LIMIT_NAMES", "Plan", "backward_plan", "forward_plan"]
 
@@ -169,8 +169,7 @@ def _edged(
     x = input_(inputs[0])
 
     def tail(window: Window) -> Expression:
-        found = tail_form(form, window.side, parameters, window.start)
-        return lower(economical(found[0] if found else form))
+        return lower(economical(in_window(form, window, parameters)))
 
     patched = apply_patches(lowered, x, patches, tail)
     signed = keep_zero_sign(patched, expression, x, parameters)

@@ -20,7 +20,7 @@ from limen.kernels.rounding import loss
 from limen.kernels.series_windows import EXACT, agrees, fit
 from limen.kernels.survey import DISASTROUS, GROSS, Array, Survey
 
-__all__ = ["far_windows", "tail_form"]
+__all__ = ["far_windows", "in_window", "tail_form"]
 
 _POINTS = 2.0 ** np.concatenate([np.arange(0, 100) / 4, np.arange(25, 128)])  # float32's range
 # Where exp(-x), and exp(-2x), is too small for primitives, and exp(x) not yet infinite.
@@ -52,6 +52,14 @@ def tail_form(
         return expanded(bound, side)
     form = shifted(bound) if which else saturated(bound, side)
     return None if form is None or form is bound else (form, 1.0)
+
+
+def in_window(
+    expression: Expression, window: Window, parameters: Mapping[str, float]
+) -> Expression:
+    """The form of a function, given its stable one, in a window without coefficients."""
+    found = tail_form(expression, window.side, parameters, window.start)
+    return found[0] if found else expression
 
 
 def far_windows(survey: Survey, side: int) -> list[Window]:
